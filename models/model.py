@@ -1,0 +1,127 @@
+"""What a model is: a frozen description and a handful of pure functions.
+
+A model file reads like a method section and ends in one :class:`Model` value; the catalogue is an
+explicit tuple of them. Nothing here samples: declaring a model is free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pymc as pm
+    import xarray as xr
+
+    from ..data.config import ModelSection
+    from ..data.study import Study
+    from .design import Design
+    from .priors import Prior
+
+Scale = Literal["raw", "standardised"]
+Target = Literal["population", "same", "new_client", "new_therapist"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One sampled parameter, with its prior and what it means in therapy.
+
+    Parameters
+    ----------
+    name
+        Name in the posterior (``within``, ``sd_client``, …), optionally with one coordinate
+        (``within[safety]``).
+    estimand
+        The dotted name under which users set its prior (``safety.within``).
+    symbol
+        LaTeX symbol in the model's equation.
+    prior
+        Its prior on the standardised scale.
+    meaning
+        One sentence in the language of therapy.
+    """
+
+    name: str
+    estimand: str
+    symbol: str
+    prior: Prior
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Estimand:
+    """A named quantity, the level it speaks about, and how the posterior yields its draws.
+
+    Parameters
+    ----------
+    name
+        Stable dotted name (``safety.within``, ``share.therapist``).
+    level
+        ``session``, ``client``, ``therapist`` or ``population``.
+    target
+        The population the quantity speaks about.
+    scale
+        ``raw`` (units of the variables) or ``standardised``.
+    unit
+        Unit of the value, in words (``points per point``, ``share``).
+    meaning
+        One sentence that a clinician understands.
+    draws
+        Posterior dataset (dims ``chain``, ``draw``, …) to draws of the quantity (``chain``, ``draw``).
+    """
+
+    name: str
+    level: str
+    target: Target
+    scale: Scale
+    unit: str
+    meaning: str
+    draws: Callable[[xr.Dataset], xr.DataArray]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A catalogue entry.
+
+    Parameters
+    ----------
+    kind
+        Name in study files (``growth``).
+    title, question, words
+        For people: a heading, the question it answers, and the model in two or three sentences.
+    equation
+        The model in LaTeX, one line per line of the likelihood.
+    references
+        Keys of ``reports/references.bib``.
+    lacks
+        ``(study, options) -> what is missing`` as sentences; empty when the study can feed it.
+    default_options
+        Options for a study file that names none; ``None`` where the study cannot feed the model.
+    design
+        Tables to arrays and coords; no statistics. Cheap: imports neither PyMC nor ArviZ.
+    parameters
+        Every sampled parameter with its prior.
+    pymc
+        The plain PyMC model, latent effects written out.
+    estimands
+        What the posterior is asked.
+    system
+        The marginalised Gaussian system, or a sentence that says why PyMC must run.
+    """
+
+    kind: str
+    title: str
+    question: str
+    words: str
+    equation: Callable[[Design], str]
+    references: tuple[str, ...]
+    lacks: Callable[[Study, ModelSection], tuple[str, ...]]
+    default_options: Callable[[Study], Mapping[str, ModelSection]]
+    design: Callable[[Study, str, ModelSection], Design]
+    parameters: Callable[[Design], tuple[Parameter, ...]]
+    pymc: Callable[[Design], pm.Model]
+    estimands: Callable[[Design], tuple[Estimand, ...]]
+    predict: Callable[[Design, xr.Dataset, np.random.Generator], np.ndarray]
+    log_likelihood: Callable[[Design, xr.Dataset], np.ndarray]
