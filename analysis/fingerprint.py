@@ -1,0 +1,216 @@
+"""Content to hash: arrays, tables, dataclasses and source code, independent of prose.
+
+Two values get the same fingerprint exactly when the likelihood cannot tell them apart. Source is
+hashed as its syntax tree without docstrings, so that comments and documentation never refit.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import hashlib
+import importlib.util
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None:
+        """Take in more bytes."""
+        ...
+
+
+def fingerprint(value: object) -> str:
+    """Return the SHA-256 of a value's content.
+
+    Parameters
+    ----------
+    value
+        Any nesting of dataclasses, mappings, sequences, NumPy arrays, pandas objects, pydantic
+        models, strings, numbers and ``None``. Mappings are taken in sorted order; callables and
+        fields marked ``metadata={"fingerprint": False}`` are left out.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Raises
+    ------
+    TypeError
+        For a type with no defined content.
+
+    Examples
+    --------
+    >>> fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    True
+    >>> fingerprint(1.0) == fingerprint("1.0")
+    False
+    """
+    digest = hashlib.sha256()
+    _feed(digest, value)
+    return digest.hexdigest()
+
+
+def _tag(digest: _Hash, tag: str, text: str = "") -> None:
+    data = text.encode()
+    digest.update(f"{tag}:{len(data)}:".encode() + data)
+
+
+def _feed(digest: _Hash, value: object) -> None:
+    """Feed one value, each type under its own tag so that no two types can collide."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        _tag(digest, type(value).__name__, repr(value))
+    elif isinstance(value, np.generic):
+        _tag(digest, value.dtype.str, repr(value.item()))
+    elif isinstance(value, np.ndarray):
+        _array(digest, value)
+    elif isinstance(value, (pd.Series, pd.Index, pd.api.extensions.ExtensionArray)):
+        _tag(digest, "values", str(value.dtype))
+        _array(digest, np.asarray(value, dtype=object) if not _plain(value.dtype) else np.asarray(value))
+    elif isinstance(value, pd.DataFrame):
+        _tag(digest, "frame")
+        _feed(digest, value.index)
+        for column in value.columns:
+            _feed(digest, column)
+            _feed(digest, value[column])
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        _tag(digest, "record", type(value).__name__)
+        for field in dataclasses.fields(value):
+            item = getattr(value, field.name)
+            if field.metadata.get("fingerprint", True) and not callable(item):
+                _tag(digest, "field", field.name)
+                _feed(digest, item)
+    elif hasattr(value, "model_dump_json"):
+        _tag(digest, "options", json.dumps(json.loads(value.model_dump_json()), sort_keys=True))
+    elif isinstance(value, Mapping):
+        _tag(digest, "mapping", str(len(value)))
+        for name in sorted(value, key=repr):
+            _feed(digest, name)
+            _feed(digest, value[name])
+    elif isinstance(value, (set, frozenset)):
+        _feed(digest, sorted(value, key=repr))
+    elif isinstance(value, Iterable):
+        items = list(value)
+        _tag(digest, "sequence", str(len(items)))
+        for item in items:
+            _feed(digest, item)
+    elif isinstance(value, Path):
+        _tag(digest, "path", value.name)
+    elif callable(value):
+        _tag(digest, "callable")
+    else:
+        raise TypeError(f"No content to fingerprint in a {type(value).__name__}.")
+
+
+def _plain(dtype: Any) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind in "biufMm"
+
+
+def _array(digest: _Hash, value: np.ndarray[Any, Any]) -> None:
+    if value.dtype == object:
+        _tag(digest, "objects", str(value.shape))
+        for item in value.ravel():
+            _tag(digest, "item", "missing" if _missing(item) else repr(item))
+        return
+    if value.dtype.kind == "f":
+        value = value + 0.0  # -0.0 and 0.0 are one number
+    _tag(digest, "array", f"{value.dtype.str}{value.shape}")
+    digest.update(np.ascontiguousarray(value).tobytes())
+
+
+def _missing(item: object) -> bool:
+    return item is None or item is pd.NA or item is pd.NaT or (isinstance(item, float) and item != item)
+
+
+def source_fingerprint(modules: Iterable[str], room: str) -> str:
+    """Hash the source of modules and of all they import from one room, without prose.
+
+    Parameters
+    ----------
+    modules
+        Dotted module names to start from.
+    room
+        Dotted package (``safezone.models``) beyond which imports are not followed.
+
+    Returns
+    -------
+    str
+        SHA-256 over the syntax trees of the modules reached, and over the room's data tables
+        (``*.toml``).
+    """
+    reached = sorted(_reach(tuple(sorted(set(modules))), room))
+    digest = hashlib.sha256()
+    for name in reached:
+        _tag(digest, name, _tree(name))
+    spec = importlib.util.find_spec(room)
+    if spec is not None and spec.submodule_search_locations:
+        for table in sorted(Path(next(iter(spec.submodule_search_locations))).glob("*.toml")):
+            _tag(digest, table.name, table.read_text(encoding="utf-8"))
+    return digest.hexdigest()
+
+
+@cache
+def _reach(modules: tuple[str, ...], room: str) -> frozenset[str]:
+    """Every module of the room that can be reached by imports, lazy ones included."""
+    todo, seen = list(modules), set[str]()
+    while todo:
+        name = todo.pop()
+        if name in seen or _path(name) is None:
+            continue
+        seen.add(name)
+        todo.extend(imported for imported in _imports(name) if imported == room or imported.startswith(room + "."))
+    return frozenset(seen)
+
+
+@cache
+def _path(module: str) -> Path | None:
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    return Path(spec.origin)
+
+
+@cache
+def _parsed(module: str) -> ast.Module:
+    path = _path(module)
+    return ast.parse("" if path is None else path.read_text(encoding="utf-8"))
+
+
+@cache
+def _imports(module: str) -> tuple[str, ...]:
+    package = module if (_path(module) or Path()).name == "__init__.py" else module.rpartition(".")[0]
+    found: list[str] = []
+    for node in ast.walk(_parsed(module)):
+        if isinstance(node, ast.Import):
+            found.extend(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = package.split(".")
+                parts = parts[: len(parts) - (node.level - 1)]
+                base = ".".join([*parts, base] if base else parts)
+            found.append(base)
+            found.extend(f"{base}.{alias.name}" for alias in node.names)
+    return tuple(found)
+
+
+@cache
+def _tree(module: str) -> str:
+    """Return the module's syntax tree as text, without docstrings and positions."""
+    tree = _parsed(module)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and node.body:
+            first = node.body[0]
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+                node.body = node.body[1:] or [ast.Pass()]
+    return ast.dump(tree)
