@@ -6,9 +6,11 @@ import ast
 import graphlib
 import inspect
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -51,6 +53,7 @@ def imported(file: Path) -> Iterator[tuple[tuple[str, ...], bool]]:
     """Yield each import of a module of the package as (path inside the package, at run time?)."""
     package = file.parent.parts
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    # An import under TYPE_CHECKING counts for the direction of rooms, not for cycles.
     typing_only = {
         id(inner)
         for node in ast.walk(tree)
@@ -139,7 +142,8 @@ def test_importing_safezone_is_light(tmp_path: Path) -> None:
 
 def test_help_is_light(tmp_path: Path) -> None:
     # Time is measured by `make bench`; what costs the time is asserted here.
-    code = "from safezone.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit as done:\n    assert not done.code"
+    run = "try:\n    main(['--help'])\nexcept SystemExit as done:\n    assert not done.code"
+    code = f"from safezone.cli import main\n{run}"
     assert loaded_after(code, cwd=tmp_path) == set()
 
 
@@ -178,6 +182,27 @@ def test_participants_files_never_enter_a_wheel() -> None:
     ):  # fmt: skip
         assert not in_wheel(PurePosixPath(left_behind)), left_behind
     assert SETUPTOOLS["include-package-data"] is False
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    for path in tracked_files():
+        (checkout / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, checkout / path)
+    for secret in ("data/sessions.csv", "data/examples/answers.csv", "models/clients.sav", "reports/private.pdf"):
+        (checkout / secret).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / secret).write_text("client,rating\n17,3\n", encoding="utf-8")
+    build = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
+    done = subprocess.run(
+        [sys.executable, "-c", build, tmp_path], cwd=checkout, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("safezone-*.whl")
+    inside = {name for name in zipfile.ZipFile(wheel).namelist() if not name.split("/")[0].endswith(".dist-info")}
+    python = {f"safezone/{file.as_posix()}" for file in python_files()}
+    other = {f"safezone/{path}" for path in tracked_files() if in_wheel(path)}
+    assert inside == python | other
 
 
 def test_every_shipped_data_file_is_tracked_and_every_needed_one_shipped() -> None:
@@ -261,3 +286,19 @@ def test_the_lazy_names_are_the_typed_names() -> None:
     import safezone
 
     assert typed == safezone._PUBLIC
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_make_says_in_one_sentence_that_python_is_too_old(tmp_path: Path) -> None:
+    old = tmp_path / "python"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.11.7\nexit 1\n', encoding="utf-8")
+    old.chmod(0o755)
+    done = subprocess.run(
+        ["make", "-C", ROOT, "setup", f"VENV={tmp_path / 'venv'}", f"PYTHON={old}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[0] == f"safezone needs Python 3.12 or newer, and {old} is Python 3.11.7."
+    assert not (tmp_path / "venv").exists()
