@@ -26,7 +26,7 @@ class _Hash(Protocol):
         ...
 
 
-def fingerprint(value: object) -> str:
+def fingerprint(value: object, without: frozenset[str] = frozenset()) -> str:
     """Return the SHA-256 of a value's content.
 
     Parameters
@@ -35,6 +35,8 @@ def fingerprint(value: object) -> str:
         Any nesting of dataclasses, mappings, sequences, NumPy arrays, pandas objects, pydantic
         models, strings, numbers and ``None``. Mappings are taken in sorted order; callables and
         fields marked ``metadata={"fingerprint": False}`` are left out.
+    without
+        Names of dataclass fields and options to leave out, at any depth.
 
     Returns
     -------
@@ -54,7 +56,7 @@ def fingerprint(value: object) -> str:
     False
     """
     digest = hashlib.sha256()
-    _feed(digest, value)
+    _feed(digest, value, without)
     return digest.hexdigest()
 
 
@@ -63,7 +65,7 @@ def _tag(digest: _Hash, tag: str, text: str = "") -> None:
     digest.update(f"{tag}:{len(data)}:".encode() + data)
 
 
-def _feed(digest: _Hash, value: object) -> None:
+def _feed(digest: _Hash, value: object, without: frozenset[str] = frozenset()) -> None:
     """Feed one value, each type under its own tag so that no two types can collide."""
     if value is None or isinstance(value, (bool, int, float, str)):
         _tag(digest, type(value).__name__, repr(value))
@@ -84,29 +86,34 @@ def _feed(digest: _Hash, value: object) -> None:
         _tag(digest, "record", type(value).__name__)
         for field in dataclasses.fields(value):
             item = getattr(value, field.name)
-            if field.metadata.get("fingerprint", True) and not callable(item):
+            if field.metadata.get("fingerprint", True) and field.name not in without and not callable(item):
                 _tag(digest, "field", field.name)
-                _feed(digest, item)
+                _feed(digest, item, without)
     elif hasattr(value, "model_dump_json"):
-        _tag(digest, "options", json.dumps(json.loads(value.model_dump_json()), sort_keys=True))
+        _tag(digest, "options", _options(value, without))
     elif isinstance(value, Mapping):
         _tag(digest, "mapping", str(len(value)))
         for name in sorted(value, key=repr):
             _feed(digest, name)
-            _feed(digest, value[name])
+            _feed(digest, value[name], without)
     elif isinstance(value, (set, frozenset)):
         _feed(digest, sorted(value, key=repr))
     elif isinstance(value, Iterable):
         items = list(value)
         _tag(digest, "sequence", str(len(items)))
         for item in items:
-            _feed(digest, item)
+            _feed(digest, item, without)
     elif isinstance(value, Path):
         _tag(digest, "path", value.name)
     elif callable(value):
         _tag(digest, "callable")
     else:
         raise TypeError(f"No content to fingerprint in a {type(value).__name__}.")
+
+
+def _options(value: Any, without: frozenset[str]) -> str:
+    content = json.loads(value.model_dump_json())
+    return json.dumps({name: item for name, item in content.items() if name not in without}, sort_keys=True)
 
 
 def _plain(dtype: Any) -> bool:

@@ -326,6 +326,8 @@ def _release(handle: int) -> None:
 
 
 def _alive(process: int) -> bool:
+    if os.name == "nt":  # there, signal 0 is not a question
+        return True
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -1,0 +1,195 @@
+"""Draws from the posterior: the marginalised kernel where the model has one, else PyMC through nutpie.
+
+Every model has its own seed, derived from the study's seed and the model's name, so that adding
+a model moves no other model's numbers; and the draws do not depend on how many cores there are.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..data.config import SamplingSection
+from ..data.errors import SafezoneError
+from .progress import Progress
+from .remedies import Effort
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from ..models.design import Design
+    from ..models.model import Model
+
+# What the store keeps of the sampler's own statistics.
+STATISTICS = ("diverging", "energy", "logp", "depth", "n_steps", "step_size", "mean_tree_accept")
+PROGRESS_RATE_MS = 250
+
+
+class SamplingError(SafezoneError):
+    """No draws came out: a chain could not start, or the density is not finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Draws, and how they came about.
+
+    Parameters
+    ----------
+    tree
+        Groups ``posterior`` and ``sample_stats``.
+    sampler
+        ``nuts``, ``importance`` or ``pymc``.
+    timings
+        Seconds of wall clock for ``compile`` and ``sample``.
+    """
+
+    tree: xr.DataTree
+    sampler: str
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+class Sampler(Protocol):
+    """Draws with a given effort; what is compiled is kept between calls."""
+
+    def __call__(self, effort: Effort) -> Sampled:
+        """Sample."""
+        ...
+
+
+def why_pymc(model: Model, design: Design, sampling: SamplingSection) -> str | None:
+    """Return why PyMC runs instead of the marginalised kernel, or ``None`` where the kernel runs."""
+    if sampling.sampler == "pymc":
+        return 'The study file asks for it (sampler = "pymc").'
+    system = getattr(model, "system", None)
+    if system is None:
+        return "The model has no marginalised form."
+    built = system(design)
+    return built if isinstance(built, str) else None
+
+
+def sampler_for(model: Model, design: Design, sampling: SamplingSection, *, seed: int, progress: Progress) -> Sampler:
+    """Choose what samples a model.
+
+    Parameters
+    ----------
+    model, design
+        What to sample.
+    sampling
+        The study's settings; ``sampler`` is ``auto``, ``nuts``, ``importance`` or ``pymc``.
+    seed
+        The model's own seed.
+    progress
+        Told how far it is.
+
+    Returns
+    -------
+    Sampler
+        To be called with an :class:`Effort`.
+
+    Raises
+    ------
+    SamplingError
+        By the sampler, where no draws come out.
+    """
+    if why_pymc(model, design, sampling) is None:
+        return _Marginal(model, design, sampling, seed, progress)
+    return _PyMC(model, design, sampling, seed, progress)
+
+
+def has_alternative(model: Model) -> bool:
+    """Whether the model's PyMC form can be parameterised in another way."""
+    return "parameterisation" in inspect.signature(model.pymc).parameters
+
+
+class _Marginal:
+    """The marginalised Gaussian kernel; see :mod:`safezone.analysis.marginal`."""
+
+    def __init__(self, model: Model, design: Design, sampling: SamplingSection, seed: int, progress: Progress) -> None:
+        self._model, self._design, self._sampling = model, design, sampling
+        self._seed, self._progress = seed, progress
+
+    def __call__(self, effort: Effort) -> Sampled:
+        from . import marginal
+
+        raise NotImplementedError(marginal.__name__)
+
+
+class _PyMC:
+    """The plain PyMC model, compiled once per parameterisation and sampled by nutpie."""
+
+    def __init__(self, model: Model, design: Design, sampling: SamplingSection, seed: int, progress: Progress) -> None:
+        self._model, self._design, self._sampling = model, design, sampling
+        self._seed, self._progress = seed, progress
+        self._compiled: dict[str, Any] = {}
+
+    def __call__(self, effort: Effort) -> Sampled:
+        started = time.perf_counter()
+        compiled = self._compile(effort.parameterisation)
+        ready = time.perf_counter()
+        tree = self._sample(compiled, effort)
+        timings = {"compile": ready - started, "sample": time.perf_counter() - ready}
+        return Sampled(_tidy(tree), "pymc", timings)
+
+    def _compile(self, parameterisation: str) -> Any:
+        if parameterisation not in self._compiled:
+            import nutpie
+
+            self._progress.phase("compiling (about half a minute; minutes on a machine's first run)")
+            build: Callable[..., Any] = self._model.pymc
+            alternative = {} if parameterisation == "default" else {"parameterisation": parameterisation}
+            self._compiled[parameterisation] = nutpie.compile_pymc_model(
+                build(self._design, **alternative), backend="numba"
+            )
+        return self._compiled[parameterisation]
+
+    def _sample(self, compiled: Any, effort: Effort) -> xr.DataTree:
+        import nutpie
+
+        chains = self._sampling.chains
+        self._progress.start(self._design.name, chains=chains, draws=effort.warmup + effort.draws)
+        background = nutpie.sample(
+            compiled,
+            draws=effort.draws,
+            tune=effort.warmup,
+            chains=chains,
+            seed=self._seed,
+            target_accept=effort.target_accept,
+            save_warmup=False,
+            progress_bar=False,
+            progress_callback=_reporter(self._progress),
+            progress_rate=PROGRESS_RATE_MS,
+            blocking=False,
+        )
+        try:
+            # nutpie's blocking form returns a part of the draws on Ctrl-C; a part must never be stored.
+            tree: xr.DataTree = background.wait()
+        except RuntimeError as error:
+            raise SamplingError(f"No draws: {str(error).splitlines()[0]}") from error
+        except BaseException:
+            background.cancel()
+            raise
+        return tree
+
+
+def _reporter(progress: Progress) -> Callable[[list[Any]], None]:
+    def report(chains: list[Any]) -> None:
+        progress.update([chain.finished_draws for chain in chains], sum(chain.divergences for chain in chains))
+
+    return report
+
+
+def _tidy(tree: xr.DataTree) -> xr.DataTree:
+    """Keep named parameters and the sampler's useful statistics; drop auxiliary variables and creation times."""
+    import xarray as xr
+
+    posterior = tree["posterior"].to_dataset()
+    named = [str(name) for name in posterior.data_vars if "__" not in str(name) and not str(name).startswith("_")]
+    statistics = tree["sample_stats"].to_dataset()
+    kept = [name for name in STATISTICS if name in statistics]
+    groups = {"posterior": posterior[named], "sample_stats": statistics[kept]}
+    for dataset in groups.values():
+        dataset.attrs = {}
+    return xr.DataTree.from_dict(groups)
