@@ -1,14 +1,17 @@
 """The study file as typed values: ``study.toml`` and nothing else.
 
 Names and defaults are a public contract (``docs/study-file.md``). Unknown keys are refused with
-the nearest valid one; see :func:`read_config`.
+the nearest valid one; see :func:`safezone.data.study_file.read_config`. This module imports
+neither pandas nor numpy, so that the command line starts at once.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import codecs
+import re
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 SESSION_ROLES = (
     "safety",
@@ -51,6 +54,13 @@ Template = Literal["article", "thesis", "supplement", "sap", "brief"]
 Sampler = Literal["auto", "nuts", "importance", "pymc"]
 TimeAxis = Literal["session", "days", "weeks", "fraction", "column"]
 
+# Names of columns that the canonical tables use themselves.
+RESERVED_NAMES = ("client", "session", "block", "therapist", "date", "time", "row")
+# Characters that build the dotted names of estimands (``arm[active]:time``, ``a->b``) cannot be part of a name.
+_FORBIDDEN_IN_NAMES = re.compile(r"[.:,;~*+\[\](){}<>=\"'`$\\/|]|->|^\s|\s$|^$")
+_TIME_OPTION = re.compile(r"none|linear|quadratic|log|piecewise\(\s*([0-9]+)\s*\)|spline\(\s*([0-9]+)\s*\)")
+TIME_OPTIONS = ("none", "linear", "quadratic", "log", "piecewise(k)", "spline(df)")
+
 
 class _Section(BaseModel):
     """A table of the study file: frozen, and closed to unknown keys."""
@@ -78,6 +88,23 @@ class DataSection(_Section):
     decimal: Literal[".", ","] | None = None
     encoding: str | None = None
     sheet: str | int | None = None
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, value: str | None) -> str | None:
+        if value is not None and len(value) != 1:
+            raise ValueError('A delimiter is one character: ",", ";", "\\t" (tab) or "|".')
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                codecs.lookup(value)
+            except LookupError as error:
+                raise ValueError('An encoding is one of "utf-8", "utf-16", "cp1252", "latin-1", …') from error
+        return value
 
 
 class ColumnsSection(_Section):
@@ -112,6 +139,33 @@ class VariableSection(_Section):
     reference: str | None = None  # reference category of a categorical variable
     categories: tuple[str, ...] = ()
 
+    @field_validator("range")
+    @classmethod
+    def _lowest_first(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not value[0] < value[1]:
+            raise ValueError("A range is [lowest, highest], for instance [1, 7].")
+        return value
+
+    @field_validator("prorate")
+    @classmethod
+    def _share(cls, value: float | None) -> float | None:
+        if value is not None and not 0 < value <= 1:
+            raise ValueError("A prorating rule is the share of items that must be answered, above 0 and at most 1.")
+        return value
+
+    @model_validator(mode="after")
+    def _column_or_items(self) -> Self:
+        if self.column is None and not self.items:
+            raise ValueError('A variable needs `column = "…"` (one column) or `items = ["…", "…"]` (a scale to be scored).')
+        if self.column is not None and self.items:
+            raise ValueError("A variable has either `column` or `items`, not both; delete one of them.")
+        strange = [item for item in self.reverse if item not in self.items]
+        if strange and self.items:
+            raise ValueError(f"`reverse` names {', '.join(strange)}, which `items` does not; use the names of the items.")
+        if self.reference is not None and self.categories and self.reference not in self.categories:
+            raise ValueError(f"`reference` must be one of the categories: {', '.join(self.categories)}.")
+        return self
+
 
 class ModelSection(_Section):
     """``[models.NAME]``: one model and its options."""
@@ -138,6 +192,28 @@ class ModelSection(_Section):
     final: str | None = None
     priors: dict[str, str | dict[str, str]] = Field(default_factory=dict)
 
+    @field_validator("time")
+    @classmethod
+    def _time_grammar(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        option = value.replace(" ", "")
+        match = _TIME_OPTION.fullmatch(option)
+        if match is None:
+            raise ValueError(f"A course over time is one of {', '.join(TIME_OPTIONS)}.")
+        if match[1] is not None and int(match[1]) < 1:
+            raise ValueError("piecewise(k) needs the number of early sessions, k ≥ 1, for instance piecewise(4).")
+        if match[2] is not None and int(match[2]) < 2:
+            raise ValueError("spline(df) needs df ≥ 2 degrees of freedom, for instance spline(3).")
+        return option
+
+    @field_validator("max_gap")
+    @classmethod
+    def _positive_gap(cls, value: float | None) -> float | None:
+        if value is not None and value <= 0:
+            raise ValueError("The longest gap that a lag may cross is a positive number in units of the time axis.")
+        return value
+
 
 class SamplingSection(_Section):
     """``[sampling]``."""
@@ -162,6 +238,14 @@ class ReportSection(_Section):
     formats: tuple[Format, ...] = ("html", "pdf", "docx")
     interval: float = Field(default=0.95, gt=0.5, lt=1)
     rope: dict[str, float] = Field(default_factory=lambda: {"default": 0.1})
+
+    @field_validator("rope")
+    @classmethod
+    def _half_widths(cls, value: dict[str, float]) -> dict[str, float]:
+        wrong = [name for name, width in value.items() if not width >= 0]
+        if wrong:
+            raise ValueError(f"The half-width of a region of practical equivalence is at least 0; see {', '.join(wrong)}.")
+        return {"default": 0.1} | value
     disclosure: DisclosureSection = DisclosureSection()
 
 
@@ -175,3 +259,15 @@ class StudyConfig(_Section):
     models: dict[str, ModelSection] = Field(default_factory=dict)
     sampling: SamplingSection = SamplingSection()
     report: ReportSection = ReportSection()
+
+    @field_validator("variables")
+    @classmethod
+    def _usable_names(cls, value: dict[str, VariableSection]) -> dict[str, VariableSection]:
+        if not value:
+            raise ValueError('A study measures something: add a table [variables.NAME] with `column` and `role`.')
+        for name in value:
+            if name in RESERVED_NAMES:
+                raise ValueError(f"The name {name} is used by safezone itself; choose another, for instance {name}_1.")
+            if _FORBIDDEN_IN_NAMES.search(name):
+                raise ValueError(f"The name {name!r} holds a sign that names of estimands use; use letters, digits and _.")
+        return value

@@ -7,43 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .config import Family, Level, Rater, Role, StudyConfig
+from .config import Level, Rater, Role, StudyConfig
 from .errors import Fault
+from .study_file import locate, read_config
+from .variable import Variable
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """One measured quantity, resolved against the data.
-
-    Parameters
-    ----------
-    name
-        The name that models and reports use.
-    level
-        Where it varies: ``session``, ``client`` or ``therapist``; the table that carries it.
-    role, rater, better, unit, family
-        As declared, with defaults filled in.
-    label
-        The declared label, or the name with underscores as blanks.
-    range
-        Lowest and highest possible value, or ``None``.
-    categories
-        Empty for numbers; else the categories, reference first.
-    """
-
-    name: str
-    level: Level
-    role: Role
-    rater: Rater | None
-    label: str
-    unit: str
-    better: str
-    family: Family
-    range: tuple[float, float] | None = None
-    categories: tuple[str, ...] = ()
+__all__ = ["Study", "Variable", "read_study"]
 
 
 @dataclass(frozen=True)
@@ -57,16 +29,19 @@ class Study:
     path
         The study file's path.
     sessions
-        One row per client and session, sorted by both. Columns: ``client`` (str), ``session``
-        (int, order within client), ``block`` (int, 0 where none is declared), ``therapist`` (str,
-        missing where unknown; only if the study has therapists), ``date`` (datetime64; only if
-        declared), ``time`` (float; only if declared), ``row`` (int, the row of the file), and one
-        column per session-level variable (float64; categorical where it has categories).
+        One row per client, block and session, sorted by these. Columns: ``client`` (str),
+        ``session`` (int, order within client and block), ``block`` (int, 0 where none is
+        declared), ``therapist`` (str, missing where unknown; only if the study has therapists),
+        ``date`` (datetime64; if declared, or if sessions are dates), ``time`` (float; only if
+        declared), ``row`` (int, the row of the file), and one column per session-level variable
+        (float64; categorical where it has categories).
     clients
-        One row per client, index ``client`` (str): client-level variables, and ``therapist``
-        where every client has exactly one.
+        One row per client, index ``client`` (str, sorted): client-level variables, and
+        ``therapist`` where no client has more than one (missing where unknown). Clients that the
+        client table lists without any session are kept: participant flow needs them.
     therapists
-        One row per therapist, index ``therapist`` (str): therapist-level variables.
+        One row per therapist, index ``therapist`` (str, sorted): therapist-level variables;
+        empty where the study has no therapists.
     variables
         Every declared variable by name, in the order of the study file.
     faults
@@ -98,3 +73,44 @@ class Study:
     def has_therapists(self) -> bool:
         """Whether sessions carry a therapist."""
         return "therapist" in self.sessions.columns
+
+
+def read_study(path: str | Path) -> Study:
+    """Read, check and freeze a study.
+
+    Parameters
+    ----------
+    path
+        The study file, or the folder that holds ``study.toml``.
+
+    Returns
+    -------
+    Study
+        Canonical tables, resolved variables, warnings and notes.
+
+    Raises
+    ------
+    InputError
+        With every fault found in the study file, or in the data, when at least one is an error.
+
+    Examples
+    --------
+    >>> study = read_study("study.toml")  # doctest: +SKIP
+    >>> study.sessions.columns[:3].tolist()  # doctest: +SKIP
+    ['client', 'session', 'block']
+    """
+    file = locate(path)
+    config = read_config(file)
+    from .assemble import assemble, fingerprint
+
+    tables = assemble(config, file.parent)
+    return Study(
+        config=config,
+        path=file,
+        sessions=tables.sessions,
+        clients=tables.clients,
+        therapists=tables.therapists,
+        variables=tables.variables,
+        faults=tables.faults.all(),
+        fingerprint=fingerprint(config, tables.sessions, tables.clients, tables.therapists),
+    )
