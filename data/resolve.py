@@ -274,7 +274,7 @@ def _resolve_items(
         items[column] = numbers.values
     instrument = load_instrument(section.instrument) if section.instrument is not None else None
     score = score_items(
-        items, instrument, reverse=section.reverse, prorate=section.prorate, score=section.score, range=section.range
+        items, instrument, subscale=section.subscale, reverse=section.reverse, prorate=section.prorate, score=section.score, range=section.range
     )
     label = section.label or name.replace("_", " ")
     family = _family(section, score.to_numpy(dtype=float), table, columns[0], found)
