@@ -52,7 +52,7 @@ Rater = Literal["client", "therapist", "observer"]
 Format = Literal["html", "pdf", "docx"]
 Template = Literal["article", "thesis", "supplement", "sap", "brief"]
 Sampler = Literal["auto", "nuts", "importance", "pymc"]
-TimeAxis = Literal["session", "days", "weeks", "fraction", "column"]
+AxisName = Literal["session", "days", "weeks", "fraction", "column"]
 
 # Names of columns that the canonical tables use themselves.
 RESERVED_NAMES = ("client", "session", "block", "therapist", "date", "time", "row")
@@ -176,7 +176,7 @@ class ModelSection(_Section):
     lag: Literal[0, 1] = 0
     own_lag: bool | None = None  # None: true exactly when lag is 1
     time: str | None = None  # none linear quadratic log piecewise(k) spline(df)
-    time_axis: TimeAxis | None = None
+    time_axis: AxisName | None = None
     random_slopes: tuple[str, ...] | None = None
     moderators: tuple[str, ...] = ()
     covariates: tuple[str, ...] = ()
