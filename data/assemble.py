@@ -30,6 +30,7 @@ class Tables:
     therapists: pd.DataFrame
     variables: dict[str, Variable]
     faults: Faults
+    items: dict[str, pd.DataFrame]
 
 
 def assemble(config: StudyConfig, folder: Path) -> Tables:
@@ -184,7 +185,22 @@ def _arrange(keys: Keys, ids: dict[str, pd.Series | None], placed: list[Placed],
         elif one.variable.level == "therapist":
             therapists[one.variable.name] = one.values.reindex(therapists.index)
     variables = {one.variable.name: one.variable for one in placed}
-    return Tables(sessions, clients, therapists, variables, found)
+    return Tables(sessions, clients, therapists, variables, found, _items(placed, order, ids))
+
+
+def _items(placed: list[Placed], order: pd.Index, ids: dict[str, pd.Series | None]) -> dict[str, pd.DataFrame]:
+    """Return the items of each scale as answered, one row per row of the table that carries its score."""
+    found: dict[str, pd.DataFrame] = {}
+    for one in placed:
+        items, level = one.resolved.items, one.variable.level
+        if items is None or one.resolved.table != level:
+            continue
+        if level == "session":
+            found[one.variable.name] = items.loc[order].reset_index(drop=True)
+        elif (owner := ids[level]) is not None:
+            listed = owner.notna()
+            found[one.variable.name] = items[listed].set_axis(pd.Index(owner[listed], dtype="str", name=level))
+    return found
 
 
 def _units(observed: pd.Series, listed: pd.Series | None, name: str) -> pd.Index:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,9 @@ class Study:
         Warnings and notes of the checks (errors never get here).
     fingerprint
         SHA-256 over configuration and canonical tables.
+    items
+        The items of each scale by variable, as answered (reversed items not yet turned round):
+        one row per row of ``sessions`` where the scale is a session's, else index of identifiers.
     """
 
     config: StudyConfig
@@ -58,6 +61,7 @@ class Study:
     variables: Mapping[str, Variable]
     faults: tuple[Fault, ...]
     fingerprint: str
+    items: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     def by_role(self, role: Role, *, rater: Rater | None = None, level: Level | None = None) -> tuple[Variable, ...]:
         """Return the variables with this role (and rater, and level), in declared order."""
@@ -113,4 +117,5 @@ def read_study(path: str | Path) -> Study:
         variables=tables.variables,
         faults=tables.faults.all(),
         fingerprint=fingerprint(config, tables.sessions, tables.clients, tables.therapists),
+        items=tables.items,
     )
