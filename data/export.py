@@ -103,6 +103,13 @@ def write_csv(frame: pd.DataFrame, path: str | Path, *, index: bool = False) -> 
     InputError
         If the folder cannot be written to or the disk is full.
     """
+    target = Path(path)
+    write_atomically(target, csv_bytes(frame, index=index))
+    return target
+
+
+def csv_bytes(frame: pd.DataFrame, *, index: bool = False) -> bytes:
+    """Return the bytes that :func:`write_csv` writes: the same table gives the same bytes."""
     import pandas as pd
 
     table = frame.reset_index() if index else frame.copy()
@@ -111,6 +118,4 @@ def write_csv(frame: pd.DataFrame, path: str | Path, *, index: bool = False) -> 
             cells = table.iloc[:, position].astype(object)
             table.isetitem(position, cells.map(safe_text, na_action="ignore"))
     table.columns = pd.Index([safe_text(name) for name in table.columns])
-    target = Path(path)
-    write_atomically(target, table.to_csv(index=False, lineterminator="\n").encode("utf-8"))
-    return target
+    return table.to_csv(index=False, lineterminator="\n").encode("utf-8")
