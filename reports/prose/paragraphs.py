@@ -1,0 +1,213 @@
+"""Paragraphs about one model: what was found, how it was fitted, whether it may be trusted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..numbers import Numbers
+from .language import Language, language
+from .sentences import sentence, shares_sentence, verdict_sentence
+from .verdicts import kind_of
+
+if TYPE_CHECKING:
+    from ..results import ModelResults
+
+
+def title(n: Numbers, model: ModelResults) -> str:
+    """Return the model's heading: its title and what it is about."""
+    talk = language(n.language)
+    name = talk.find(f"model.{model.kind}.title", "") or model.title
+    label = str(model.card["outcome"]["label"])
+    return f"{name}: {label}"
+
+
+def question(n: Numbers, model: ModelResults) -> str:
+    """Return the question that the model answers."""
+    talk = language(n.language)
+    return str(talk.find(f"model.{model.kind}.question", "") or model.card.get("question") or "")
+
+
+def results(n: Numbers, name: str) -> str:
+    """Say what was found, estimand by estimand, with verdicts; *not trusted* comes first where it applies.
+
+    Parameters
+    ----------
+    n
+        The numbers of the report.
+    name
+        The model.
+
+    Returns
+    -------
+    str
+        Markdown: one paragraph of sentences, verdicts after the statements that they judge.
+    """
+    model = n.results.model(name)
+    talk = language(n.language)
+    said: list[str] = []
+    if not model.trusted:
+        said.append(_not_trusted(model, talk))
+    for group in _paragraphs(model):
+        parts = [shares_sentence(n, model)] if group == ["share"] else []
+        for estimand in group if not parts else ():
+            key = f"{name}.{estimand}"
+            parts += [sentence(n, key), verdict_sentence(n, key)]
+        said.append(" ".join(part for part in parts if part))
+    return "\n\n".join(said)
+
+
+def _paragraphs(model: ModelResults) -> list[list[str]]:
+    """Group estimands into paragraphs: variance shares, one per predictor, the rest with a verdict, spread."""
+    groups: dict[str, list[str]] = {}
+    for estimand in dict.fromkeys(model.estimates["estimand"]):
+        kind = kind_of(estimand)
+        if kind.name in {"intercept", "other"}:
+            continue
+        if kind.name == "share":
+            groups["share"] = ["share"]
+            continue
+        place = f"x {kind.parts['x']}" if "x" in kind.parts else ("terms" if kind.verdict else "spread")
+        groups.setdefault(place, []).append(estimand)
+    # Spread between clients and sessions comes last whatever the order of the table.
+    return [group for place, group in groups.items() if place != "spread"] + [
+        group for place, group in groups.items() if place == "spread"
+    ]
+
+
+def headlines(model: ModelResults) -> tuple[str, ...]:
+    """Return the estimands of a model that belong into a summary, in their order."""
+    found = dict.fromkeys(model.estimates["estimand"])
+    return tuple(estimand for estimand in found if kind_of(estimand).headline)
+
+
+def methods(n: Numbers, name: str) -> str:
+    """Say what a model is and what it was fitted to: the model in words, rows used and not used, centring.
+
+    Returns
+    -------
+    str
+        One Markdown paragraph.
+    """
+    model = n.results.model(name)
+    talk = language(n.language)
+    card = model.card
+    words = str(talk.find(f"model.{model.kind}.words", "") or card.get("words") or "")
+    options: Mapping[str, Any] = card.get("options") or {}
+    said = [words, rows(model, talk)]
+    if model.kind == "within_between":
+        said.append(talk.say(f"methods.centring_{options.get('centring', 'latent')}"))
+        if int(options.get("lag") or 0) == 1:
+            said.append(talk.say("methods.lag"))
+    return " ".join(text for text in said if text)
+
+
+def rows(model: ModelResults, talk: Language) -> str:
+    """Say how many rows the model used, which it did not, and where they come from."""
+    account: Mapping[str, Any] = model.card.get("rows") or {}
+    total, used = int(account.get("total", 0)), int(account.get("used", 0))
+    if used == total:
+        said = [talk.say("methods.rows_all", total=talk.count(total, "session"))]
+    else:
+        said = [talk.say("methods.rows", used=talk.number(used, 0), total=talk.count(total, "session"))]
+        reasons = [
+            talk.say("methods.excluded_part", rows=talk.count(int(part["n"]), "row"), reason=str(part["reason"]))
+            for part in account.get("excluded") or ()
+            if int(part["n"]) > 0
+        ]
+        if reasons:
+            said.append(talk.say("methods.excluded", reasons=talk.join(reasons)))
+    said.append(
+        talk.say(
+            "methods.clients",
+            clients=talk.count(int(model.card.get("clients", 0)), "client"),
+            therapists=_of_therapists(model, talk, "methods.clients_therapists"),
+        )
+    )
+    return " ".join(said)
+
+
+def _of_therapists(model: ModelResults, talk: Language, key: str) -> str:
+    therapists = int(model.card.get("therapists") or 0)
+    return talk.say(key, therapists=talk.count(therapists, "therapist")) if therapists else ""
+
+
+def sampling(n: Numbers) -> str:
+    """Say how the posteriors were sampled: once for all models, or per group of models that were sampled alike."""
+    talk = language(n.language)
+    groups: dict[str, list[str]] = {}
+    for model in n.results.each():
+        groups.setdefault(_sampling(model, talk), []).append(title(n, model))
+    if len(groups) == 1:
+        return next(iter(groups))
+    return " ".join(
+        talk.say("methods.sampler_for", models=talk.join([f"*{name}*" for name in names]), text=text)
+        for text, names in groups.items()
+    )
+
+
+def _sampling(model: ModelResults, talk: Language) -> str:
+    sampler = str(model.diagnostics.get("sampler") or model.card.get("sampler") or "pymc")
+    key = sampler if sampler in {"nuts", "importance", "pymc"} else "pymc"
+    return talk.say(
+        f"methods.sampler_{key}",
+        chains=talk.count(int(model.diagnostics["chains"]), "chain"),
+        draws=talk.number(int(model.diagnostics["draws"]), 0),
+    )
+
+
+def diagnostics(n: Numbers, name: str) -> str:
+    """Say whether the fit may be trusted, with the numbers that say so, and what was tried."""
+    model = n.results.model(name)
+    talk = language(n.language)
+    found = model.diagnostics
+    said: list[str] = []
+    if model.trusted:
+        key = "diagnostics_importance" if found.get("sampler") == "importance" else "diagnostics_trusted"
+        said.append(
+            talk.say(
+                f"methods.{key}",
+                rhat=talk.number(float(found["rhat_max"]), 3),
+                ess=talk.number(math.floor(float(found["ess_bulk_min"])), 0),
+                tail=talk.number(math.floor(float(found["ess_tail_min"])), 0),
+                divergences=talk.count(int(found["divergences"]), "divergence"),
+                k=talk.number(float(found["pareto_k_max"]), 2),
+            )
+        )
+    else:
+        said.append(_not_trusted(model, talk))
+    remedies = [_remedy(entry) for entry in model.card.get("remedies") or ()]
+    if remedies:
+        said.append(talk.say("methods.remedies", remedies=talk.join(remedies)))
+    return " ".join(said)
+
+
+def _remedy(entry: object) -> str:
+    return str(entry.get("step", entry)) if isinstance(entry, Mapping) else str(entry)
+
+
+def _not_trusted(model: ModelResults, talk: Language) -> str:
+    reason = model.verdict.removeprefix("not trusted").lstrip(": ").strip()
+    reason = reason[:1].upper() + reason[1:]
+    return talk.say("methods.not_trusted", reason=reason if reason.endswith(".") or not reason else f"{reason}.")
+
+
+def crosscheck(n: Numbers, name: str) -> str:
+    """Say how the posterior compares with a maximum-likelihood fit, or why there is none."""
+    model = n.results.model(name)
+    talk = language(n.language)
+    check = model.card.get("crosscheck")
+    if not check:
+        return ""
+    said = [talk.say("methods.crosscheck", method=str(check["method"]))]
+    distances = [
+        abs(float(row["bayes_mean"]) - float(row["other"])) / float(row["bayes_sd"])
+        for row in check.get("rows") or ()
+        if row.get("other") is not None and float(row.get("bayes_sd") or 0) > 0
+    ]
+    if distances:
+        said.append(talk.say("methods.crosscheck_agree", difference=talk.number(max(distances), 2)))
+    if check.get("note"):
+        said.append(str(check["note"]))
+    return " ".join(said)

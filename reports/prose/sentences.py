@@ -1,0 +1,203 @@
+"""One sentence for one estimand: direction, size in raw units, uncertainty; then its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .. import digits
+from ..numbers import Numbers, interval_text
+from .language import Language, language
+from .verdicts import Kind, Verdict, kind_of, verdict_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..results import ModelResults
+
+_PERCENT = {"share", "within_opposite"}
+
+
+def sentence(n: Numbers, key: str) -> str:
+    """Say what was found for one estimand.
+
+    Parameters
+    ----------
+    n
+        The numbers of the report; those in the sentence are recorded.
+    key
+        ``MODEL.ESTIMAND``.
+
+    Returns
+    -------
+    str
+        One Markdown sentence in the language of ``n``.
+    """
+    model, estimand = n.split(key)
+    row = n.row(key)
+    kind = kind_of(estimand)
+    talk = language(n.language)
+    pattern = _pattern(kind, model, talk)
+    return talk.say(f"sentence.{pattern}", **_values(n, key, model, row, kind, talk))
+
+
+def verdict_sentence(n: Numbers, key: str) -> str:
+    """Say the verdict on one estimand, or nothing where a verdict makes no sense."""
+    model, estimand = n.split(key)
+    verdict = verdict_of(model, estimand, rope=n.results.study.rope)
+    if verdict is None:
+        return ""
+    talk = language(n.language)
+    kind = kind_of(estimand)
+    row = n.row(key, "standardised")
+    return talk.say(
+        f"verdict.{verdict.word}",
+        noun=talk.say(f"noun.{kind.name}"),
+        sign=talk.say("words.positive" if verdict.sign > 0 else "words.negative"),
+        p=_probability(verdict, talk, float(row["ess_bulk"])),
+        inside=_spoken(digits.write_probability(verdict.inside, n.language, float(row["ess_bulk"])), talk),
+        threshold=digits.write_probability(0.95, n.language),
+        rope=digits.write(verdict.rope, 2, n.language).rstrip("0"),
+    )
+
+
+def verdict_word(n: Numbers, key: str) -> str:
+    """Return the verdict as a word of the language, or an empty string."""
+    model, estimand = n.split(key)
+    verdict = verdict_of(model, estimand, rope=n.results.study.rope)
+    return "" if verdict is None else language(n.language).say(f"verdict_word.{verdict.word}")
+
+
+def _probability(verdict: Verdict, talk: Language, ess: float) -> str:
+    """Write a verdict's probability; a lower bound is rounded down and called “at least”."""
+    if verdict.exact or verdict.word == "negligible":
+        return _spoken(digits.write_probability(verdict.probability, talk.code, ess), talk)
+    floor = digits.write(min(int(100 * verdict.probability + 1e-9), 99) / 100, 2, talk.code)
+    return talk.say("probability.at_least", p=floor.removeprefix("0") if talk.code == "en" else floor)
+
+
+def _spoken(text: str, talk: Language) -> str:
+    """Turn ``> .99`` into words, so that the sentence can be read aloud."""
+    if text.startswith("> "):
+        return talk.say("probability.more_than", p=text[2:])
+    return talk.say("probability.less_than", p=text[2:]) if text.startswith("< ") else text
+
+
+def _pattern(kind: Kind, model: ModelResults, talk: Language) -> str:
+    if kind.name == "within" and int(_options(model).get("lag") or 0) == 1:
+        return "within_lag1"
+    if kind.name == "group" and model.kind == "growth":
+        return "group_growth"
+    return kind.name
+
+
+def _values(
+    n: Numbers, key: str, model: ModelResults, row: pd.Series, kind: Kind, talk: Language
+) -> dict[str, str]:
+    mean = float(row["mean"])
+    percent = kind.name in _PERCENT
+    unit, _, per = str(row["unit"]).partition(" per ")
+    value = n(key, what="percent" if percent else "mean")
+    positive = mean >= 0
+    parts = dict(kind.parts)
+    level = parts.get("level", "")
+    return {
+        "name": f"`{row['estimand']}`",
+        "x": talk.label(label_of(model, parts.get("x", ""))),
+        "m": talk.label(label_of(model, parts.get("m", ""))),
+        "y": talk.label(str(model.card["outcome"]["label"])),
+        "c": parts.get("c", ""),
+        "ref": reference_of(model, parts.get("g", "")),
+        "one_x": talk.unit(_unit_of(model, parts.get("x", ""), per), 0),
+        "one_m": talk.unit(_unit_of(model, parts.get("m", ""), per), 0),
+        "size": value.removeprefix(digits.MINUS),
+        "value": value,
+        "percent": value,
+        "units": _units(unit, talk, kind),
+        "per": talk.unit(per, 2) if per else "",
+        "higher": talk.say("words.higher" if positive else "words.lower"),
+        "rose": talk.say("words.rose" if positive else "words.fell"),
+        "exceeded": talk.say("words.exceeded" if positive else "words.fell_short"),
+        # The interval keeps its sign: it is that of the coefficient, whatever word says the direction.
+        "ci": n.ci(key, what="percent" if percent else "mean"),
+        "std": _standardised(n, key, model, str(row["estimand"]), talk),
+        "level": talk.say(f"words.{level}") if level else "",
+        "effect": effect_name(parts.get("effect", ""), model, talk),
+    }
+
+
+def _units(unit: str, talk: Language, kind: Kind) -> str:
+    if kind.name == "other":
+        return f" {talk.unit(unit, 1)}" if unit and unit not in {"share", "correlation", "1"} else ""
+    return talk.unit(unit, 1)
+
+
+def _standardised(n: Numbers, key: str, model: ModelResults, estimand: str, talk: Language) -> str:
+    rows = model.estimates
+    if not ((rows["estimand"] == estimand) & (rows["scale"] == "standardised")).any():
+        return ""
+    if not ((rows["estimand"] == estimand) & (rows["scale"] == "raw")).any():
+        return ""
+    return talk.say("words.standardised", value=n(key, "standardised"))
+
+
+def effect_name(effect: str, model: ModelResults, talk: Language) -> str:
+    """Name a client or therapist effect in words."""
+    known = talk.find("words").get(effect.replace("intercept_time", "time_intercept"))
+    if known is not None:
+        return str(known)
+    base = effect.removeprefix("intercept_")
+    name = talk.label(label_of(model, base))
+    slope = talk.say("words.slope", x=name)
+    return talk.join([talk.say("words.intercept"), slope]) if base != effect else slope
+
+
+def label_of(model: ModelResults, name: str) -> str:
+    """Return a variable's label as the model's card gives it, or its name in words."""
+    for entry in variables(model):
+        if entry.get("name") == name:
+            return str(entry.get("label") or name)
+    return name.replace("_", " ")
+
+
+def variables(model: ModelResults) -> tuple[Mapping[str, Any], ...]:
+    """Return outcome, predictors and other variables that the card describes."""
+    card = model.card
+    rest = [entry for key in ("predictors", "covariates", "moderators", "variables") for entry in card.get(key) or ()]
+    return (card["outcome"], *(entry for entry in rest if isinstance(entry, Mapping)))
+
+
+def _unit_of(model: ModelResults, name: str, fallback: str) -> str:
+    for entry in variables(model):
+        if entry.get("name") == name and entry.get("unit"):
+            return str(entry["unit"])
+    return fallback
+
+
+def reference_of(model: ModelResults, name: str) -> str:
+    """Return the reference category of a grouping variable, or an ellipsis where the card does not say."""
+    for entry in variables(model):
+        if entry.get("name") == name and entry.get("categories"):
+            return str(entry["categories"][0])
+    return "…"
+
+
+def _options(model: ModelResults) -> Mapping[str, Any]:
+    options = model.card.get("options")
+    return options if isinstance(options, Mapping) else {}
+
+
+def shares_sentence(n: Numbers, model: ModelResults) -> str:
+    """Say all variance shares of a model in one sentence."""
+    talk = language(n.language)
+    parts = []
+    for level in ("therapist", "client", "session"):
+        key = f"{model.name}.share.{level}"
+        if (model.estimates["estimand"] == f"share.{level}").any():
+            row = n.row(key)
+            value = n(key, what="percent")
+            n.ci(key, what="percent")
+            interval = interval_text(row, n.language, n.results.study.interval, percent=True)
+            parts.append(talk.say("sentence.shares_part", percent=value, ci=interval, level=talk.say(f"words.{level}")))
+    y = talk.label(str(model.card["outcome"]["label"]))
+    return talk.say("sentence.shares", y=y, parts=talk.join(parts))

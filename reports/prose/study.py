@@ -1,0 +1,140 @@
+"""Paragraphs about the study as a whole: summary, participants, limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..numbers import Numbers
+from .language import Language, language
+from .paragraphs import headlines, sampling, title
+from .sentences import sentence, shares_sentence, verdict_word
+from .verdicts import kind_of
+
+if TYPE_CHECKING:
+    from ..results import Results
+
+FEW_THERAPISTS = 5
+
+
+def summary(n: Numbers) -> str:
+    """Write the abstract-like summary: the data, one block of verdict sentences per model, how to read them.
+
+    Parameters
+    ----------
+    n
+        The numbers of the report.
+
+    Returns
+    -------
+    str
+        Markdown paragraphs.
+    """
+    study = n.results.study
+    talk = language(n.language)
+    sessions, clients, therapists = sizes(n.results)
+    opening = talk.say(
+        "summary.opening",
+        title=study.title,
+        sessions=talk.count(sessions, "session"),
+        clients=talk.count(clients, "client"),
+        therapists=_seen_by(therapists, talk),
+        models=talk.count(len(n.results.models), "model"),
+    )
+    blocks = [opening + (" " + talk.say("summary.simulated") if study.simulated else "")]
+    for model in n.results.each():
+        said = [talk.say("summary.model", title=title(n, model))]
+        chosen = headlines(model)
+        if not model.trusted:
+            said.append(talk.say("summary.not_trusted"))
+        elif not chosen:
+            said.append(talk.say("summary.no_headline"))
+        else:
+            if any(kind_of(estimand).name == "share" for estimand in chosen):
+                said.append(shares_sentence(n, model))
+            said += [_headline(n, f"{model.name}.{e}", talk) for e in chosen if kind_of(e).name != "share"]
+        blocks.append(" ".join(said))
+    blocks.append(
+        talk.say(
+            "summary.closing",
+            interval=talk.interval(study.interval),
+            rope=rope_text(study.rope["default"], talk),
+        )
+    )
+    return "\n\n".join(blocks)
+
+
+def _headline(n: Numbers, key: str, talk: Language) -> str:
+    word = verdict_word(n, key)
+    text = sentence(n, key)
+    if not word:
+        return text
+    # One pair of brackets, not two in a row.
+    if text.endswith(")."):
+        return f"{text[:-2]}; *{word}*)."
+    return f"{text[:-1]} (*{word}*)."
+
+
+def rope_text(half: float, talk: Language) -> str:
+    """Write a ROPE's half-width without trailing zeros."""
+    text = talk.number(half, 3)
+    return text.rstrip("0").rstrip(".,")
+
+
+def sizes(results: Results) -> tuple[int, int, int]:
+    """Return sessions, clients and therapists: the most that any model used."""
+    cards = [model.card for model in results.each()]
+    sessions = max((int((card.get("rows") or {}).get("total", 0)) for card in cards), default=0)
+    clients = max((int(card.get("clients") or 0) for card in cards), default=0)
+    return sessions, clients, max((int(card.get("therapists") or 0) for card in cards), default=0)
+
+
+def _seen_by(therapists: int, talk: Language) -> str:
+    if not therapists:
+        return ""
+    return talk.say("summary.opening_therapists", therapists=talk.count(therapists, "therapist"))
+
+
+def participants(n: Numbers) -> str:
+    """Write the participants paragraph: who is in the data, where the flow is shown, what the checks found."""
+    talk = language(n.language)
+    sessions, clients, therapists = sizes(n.results)
+    said = [
+        talk.say(
+            "participants.text",
+            sessions=talk.count(sessions, "session"),
+            clients=talk.count(clients, "client"),
+            therapists=_seen_by(therapists, talk),
+        )
+    ]
+    if not therapists:
+        said.append(talk.say("participants.no_therapists"))
+    elif therapists < FEW_THERAPISTS:
+        said.append(talk.say("participants.few_therapists", therapists=talk.count(therapists, "therapist")))
+    if len(n.results.flow):
+        said.append(talk.say("participants.flow"))
+    checks = n.results.checks
+    warnings = int((checks["severity"] == "warning").sum()) if "severity" in checks else 0
+    if warnings:
+        patterns = talk.find("participants.warnings")
+        words = talk.find("counts.words")
+        number = words[warnings] if warnings < len(words) else talk.number(warnings, 0)
+        said.append(talk.say("participants.checks", n=patterns[0 if warnings == 1 else 1].format(n=number)))
+    return " ".join(said)
+
+
+def limits(n: Numbers) -> str:
+    """Write what the design licenses, one paragraph per point."""
+    return "\n\n".join(language(n.language).find("limits.text"))
+
+
+def methods_common(n: Numbers) -> str:
+    """Write what all models share: missing data, priors, and how verdicts come about."""
+    talk = language(n.language)
+    rope = rope_text(n.results.study.rope["default"], talk)
+    therapists = sizes(n.results)[2]
+    first = " ".join((talk.say("methods.missing"), sampling(n)))
+    second = [talk.say("methods.priors")]
+    if therapists:
+        second.append(talk.say("methods.therapist_prior"))
+    second.append(talk.say("methods.rope", rope=rope))
+    return f"{first}\n\n{' '.join(second)}"
