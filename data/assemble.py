@@ -189,7 +189,7 @@ def _arrange(keys: Keys, ids: dict[str, pd.Series | None], placed: list[Placed],
 
 
 def _items(placed: list[Placed], order: pd.Index, ids: dict[str, pd.Series | None]) -> dict[str, pd.DataFrame]:
-    """Return the items of each scale as answered, one row per row of the table that carries its score."""
+    """Return the items of each scale, reversed ones turned round: one row per row of the table that carries its score."""
     found: dict[str, pd.DataFrame] = {}
     for one in placed:
         items, level = one.resolved.items, one.variable.level

@@ -49,7 +49,7 @@ class Study:
     fingerprint
         SHA-256 over configuration and canonical tables.
     items
-        The items of each scale by variable, as answered (reversed items not yet turned round):
+        The items of each scale by variable, reversed ones turned round:
         one row per row of ``sessions`` where the scale is a session's, else index of identifiers.
     """
 
