@@ -115,11 +115,15 @@ def decompose(items: pd.DataFrame, client: pd.Series) -> Decomposition:
 
 
 def alpha(covariance: Array) -> float:
-    """Return Cronbach's α of a covariance matrix (items, items); NaN where it is not defined."""
+    """Return Cronbach's α of a covariance matrix (items, items); NaN where it is not defined.
+
+    An estimated between-client matrix need not be positive definite; an α above 1 shows that, and is NaN.
+    """
     width, total = len(covariance), float(covariance.sum())
     if width < 2 or not np.isfinite(total) or total <= 0:
         return float("nan")
-    return width / (width - 1) * (1 - float(np.trace(covariance)) / total)
+    found = width / (width - 1) * (1 - float(np.trace(covariance)) / total)
+    return found if found <= 1 + 1e-9 else float("nan")
 
 
 def omega(covariance: Array) -> float:

@@ -94,7 +94,9 @@ def _safety_items(sessions: pd.DataFrame, rng: np.random.Generator) -> pd.DataFr
     """
     found = sessions.copy()
     target = (found["safety"] * 4).round()
-    spread = rng.normal(0, 0.7, (len(found), 4))
+    client = pd.factorize(found["client"])[0]
+    own = rng.normal(0, 0.5, (client.max() + 1, 4))  # clients read the items differently, for good
+    spread = own[client] + rng.normal(0, 0.7, (len(found), 4))
     spread -= spread.mean(axis=1, keepdims=True)
     items = np.clip(np.round(found["safety"].to_numpy()[:, None] + spread), 1, 7)
     for _ in range(24):  # at most 4 items × 6 points have to move
