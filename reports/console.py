@@ -128,7 +128,9 @@ def fault_table(faults: Sequence[Fault]) -> Table:
         {
             "": fault.severity,
             "where": ", ".join(
-                part for part in (fault.file, "" if fault.row is None else f"row {fault.row}", fault.column or "") if part
+                part
+                for part in (fault.file, "" if fault.row is None else f"row {fault.row}", fault.column or "")
+                if part
             ),
             "rule": fault.rule,
             "found": fault.value,

@@ -1,0 +1,421 @@
+"""The command line: ``safezone COMMAND STUDY``.
+
+Results go to stdout, progress and messages to stderr. Exit codes are a public contract: 0 fine, 1 an internal
+error, 2 the input is wrong (and nothing was written), 3 diagnostics failed, 4 published numbers moved.
+Everything heavy is imported inside the commands, so that ``safezone --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from .reports.console import Voice
+
+app = typer.Typer(
+    name="safezone",
+    help=(
+        "Bayesian multilevel models of safety in therapeutic relationships: from a table of sessions and a study "
+        "file to a report in HTML, PDF and DOCX.\n\n"
+        "Start with [bold]safezone demo[/bold], or with [bold]safezone init my-study[/bold]. "
+        "STUDY is a study.toml or the folder that holds one; it defaults to the current folder.\n\n"
+        "Exit codes: 0 fine, 1 internal error, 2 the input is wrong, 3 diagnostics failed, 4 published numbers moved."
+    ),
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="A study.toml, or the folder that holds it.")]
+OutFolder = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Results folder; results/ beside the study file by default.")
+]
+Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Names of models; all of them by default.")]
+Template = Annotated[
+    str | None, typer.Option("--template", metavar="NAME", help="Report template; the study file's by default.")
+]
+Formats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format", metavar="FORMAT", help="html, pdf or docx; repeat for several. The study file's by default."
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Force = Annotated[bool, typer.Option("--force", help="Fit again what is up to date.")]
+Overwrite = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors only.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON on stdout.")]
+NoColor = Annotated[bool, typer.Option("--no-color", help="No colours (NO_COLOR is honoured too).")]
+
+HERE = Path()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from . import __version__
+
+        typer.echo(f"safezone {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def front_door(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an internal error.")] = False,
+) -> None:
+    """Let Typer know the options that stand before a command; ``main`` reads ``--debug`` itself."""
+
+
+@app.command(rich_help_panel="Begin")
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to create or fill.")],
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    no_color: NoColor = False,
+) -> None:
+    """Create a study folder: a commented study.toml, example data, the report's source, a recipe for CI.
+
+    No file is ever overwritten. Replace the example data by your own and edit study.toml.
+
+    [dim]Example:[/dim] safezone init my-study && safezone run my-study
+    """
+    from .reports.console import voice
+    from .reports.starter import start
+
+    speaker = voice(json=json, quiet=quiet, no_color=no_color)
+    files = start(folder, dry_run=dry_run)
+    speaker.say(
+        f"{'Would write' if dry_run else 'Wrote'} {len(files)} files. The data are simulated: put your own in their place."
+    )
+    speaker.answer({"files": files}, "\n".join(str(file) for file in files))
+    speaker.say(f"Next: safezone check {folder}")
+
+
+@app.command(rich_help_panel="Begin")
+def demo(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder for study and results.")] = Path(
+        "safezone-demo"
+    ),
+    force: Overwrite = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    no_color: NoColor = False,
+) -> None:
+    """Run the bundled example study (simulated) end to end and say where the reports are.
+
+    The first run on a machine compiles the models, which takes some minutes; a second run is immediate.
+
+    [dim]Example:[/dim] safezone demo --out /tmp/harbour
+    """
+    from .data.examples import copy_example, example_path
+    from .reports.console import voice
+
+    speaker = voice(json=json, quiet=quiet, no_color=no_color)
+    study = out / "study.toml"
+    if force:
+        for bundled in example_path("harbour").iterdir():
+            (out / bundled.name).unlink(missing_ok=True)
+    if not study.exists():
+        study = copy_example("harbour", out)
+        speaker.say(f"Copied the Harbour study (simulated) to {out}.")
+    _run(study, speaker, force=force)
+
+
+@app.command(rich_help_panel="Begin")
+def simulate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder for the study.")],
+    clients: Annotated[int, typer.Option(min=1, help="Clients who start therapy.")] = 80,
+    therapists: Annotated[int, typer.Option(min=0, help="Therapists; 0 leaves the level out.")] = 12,
+    sessions: Annotated[
+        tuple[int, int], typer.Option(metavar="LOW HIGH", help="Lowest and highest planned number of sessions.")
+    ] = (4, 16),
+    missing: Annotated[float, typer.Option(min=0, max=0.9, help="Share of ratings missing at random.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same study.")] = 1,
+    quiet: Quiet = False,
+    json: Json = False,
+    no_color: NoColor = False,
+) -> None:
+    """Draw a study from the theory, with every true parameter known, and write it as a study folder.
+
+    [dim]Example:[/dim] safezone simulate sim --clients 200 --therapists 20 --seed 7
+    """
+    from .data.simulate import Missingness, SimulationDesign, write_study
+    from .data.simulate import simulate as draw
+    from .reports.console import voice
+
+    speaker = voice(json=json, quiet=quiet, no_color=no_color)
+    try:
+        design = SimulationDesign(
+            clients=clients,
+            sessions=sessions,
+            therapists=therapists,
+            rounded=True,
+            missing=Missingness(ratings=missing),
+        )
+        study = write_study(draw(design, seed=seed), folder)
+    except (ValueError, FileExistsError) as error:
+        raise typer.BadParameter(str(error)) from error
+    drawn = {"study": study, "clients": clients, "therapists": therapists, "seed": seed}
+    speaker.answer(drawn, f"{study}")
+
+
+@app.command(rich_help_panel="A study")
+def check(study: StudyPath = HERE, quiet: Quiet = False, json: Json = False, no_color: NoColor = False) -> None:
+    """Validate a study: every fault in one pass, then participant flow, codebook and missing ratings.
+
+    Nothing is written. Exit code 2 when there are errors.
+
+    [dim]Example:[/dim] safezone check my-study --json
+    """
+    from .data.study import read_study
+    from .reports.console import voice
+    from .reports.overview import overview
+
+    speaker = voice(json=json, quiet=quiet, no_color=no_color)
+    found = overview(read_study(study))
+    speaker.report_faults(found.faults if not quiet else ())
+    speaker.answer(found.content(), *found.tables())
+
+
+@app.command(rich_help_panel="A study")
+def plan(study: StudyPath = HERE, quiet: Quiet = False, json: Json = False, no_color: NoColor = False) -> None:
+    """List the models that the data can feed, and what the others lack.
+
+    [dim]Example:[/dim] safezone plan my-study
+    """
+    from .data.study import read_study
+    from .models.catalogue import plan as plan_models
+    from .reports.console import table, voice
+
+    speaker = voice(json=json, quiet=quiet, no_color=no_color)
+    rows = [
+        {"model": one.name, "kind": one.kind, "question": one.question, "lacks": list(one.lacks)}
+        for one in plan_models(read_study(study))
+    ]
+    shown = [{**row, "runs": "no" if row["lacks"] else "yes"} for row in rows]
+    speaker.answer({"models": rows}, table("Models", shown, ("model", "kind", "runs", "lacks", "question")))
+
+
+@app.command(rich_help_panel="A study")
+def fit(
+    study: StudyPath = HERE,
+    models: Models = None,
+    out: OutFolder = None,
+    dry_run: DryRun = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    no_color: NoColor = False,
+) -> None:
+    """Fit what is out of date, and write estimates and diagnostics to the results folder.
+
+    [dim]Example:[/dim] safezone fit my-study course --force
+    """
+    from .reports.console import voice
+
+    speaker = voice(json=json, quiet=quiet, no_color=no_color)
+    if dry_run:
+        _status(study, speaker, models=models, out=out, explain=True)
+        return
+    raise typer.Exit(_fit(study, speaker, models=models, out=out, force=force))
+
+
+@app.command(rich_help_panel="A study")
+def report(
+    study: StudyPath = HERE,
+    template: Template = None,
+    formats: Formats = None,
+    out: OutFolder = None,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    no_color: NoColor = False,
+) -> None:
+    """Render the report from the results folder; nothing is fitted.
+
+    [dim]Example:[/dim] safezone report my-study --format html --format pdf
+    """
+    from .reports.console import voice
+
+    speaker = voice(json=json, quiet=quiet, no_color=no_color)
+    files = _report(study, speaker, template=template, formats=formats, out=out, dry_run=dry_run)
+    speaker.answer({"report": files}, "\n".join(map(str, files)))
+
+
+@app.command(rich_help_panel="A study")
+def run(
+    study: StudyPath = HERE,
+    out: OutFolder = None,
+    dry_run: DryRun = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    no_color: NoColor = False,
+) -> None:
+    """Check, fit what is out of date, and render the report.
+
+    [dim]Example:[/dim] safezone run my-study
+    """
+    from .reports.console import voice
+
+    speaker = voice(json=json, quiet=quiet, no_color=no_color)
+    if dry_run:
+        _status(study, speaker, models=None, out=out, explain=True)
+        return
+    _run(study, speaker, out=out, force=force)
+
+
+@app.command(rich_help_panel="A study")
+def status(
+    study: StudyPath = HERE,
+    explain: Annotated[bool, typer.Option("--explain", help="Say which part changed.")] = False,
+    out: OutFolder = None,
+    quiet: Quiet = False,
+    json: Json = False,
+    no_color: NoColor = False,
+) -> None:
+    """Say what is fresh and what is stale: data, model, priors, sampler or prose?
+
+    [dim]Example:[/dim] safezone status my-study --explain
+    """
+    from .reports.console import voice
+
+    _status(study, voice(json=json, quiet=quiet, no_color=no_color), models=None, out=out, explain=explain)
+
+
+@app.command(rich_help_panel="Help")
+def doctor(quiet: Quiet = False, json: Json = False, no_color: NoColor = False) -> None:
+    """Examine this machine: Python, packages, renderers, cores, caches, permissions.
+
+    [dim]Example:[/dim] safezone doctor
+    """
+    from dataclasses import asdict
+
+    from .reports.console import table, voice
+    from .reports.machine import examine
+
+    speaker = voice(json=json, quiet=quiet, no_color=no_color)
+    findings = examine()
+    rows = [asdict(finding) for finding in findings]
+    speaker.answer({"findings": rows}, table("", rows))
+    raise typer.Exit(1 if any(finding.state == "problem" for finding in findings) else 0)
+
+
+@app.command(rich_help_panel="Help")
+def cite(quiet: Quiet = False, json: Json = False, no_color: NoColor = False) -> None:
+    """Print how to cite the software and the theory: text and BibTeX.
+
+    [dim]Example:[/dim] safezone cite >> references.bib
+    """
+    from dataclasses import asdict
+
+    from . import __version__
+    from .reports.citation import citations
+    from .reports.console import voice
+
+    speaker = voice(json=json, quiet=quiet, no_color=no_color)
+    works = citations(__version__)
+    for work in works:
+        speaker.say(f"For {work.why}: {work.text}")
+    speaker.answer({"works": [asdict(work) for work in works]}, "\n\n".join(work.bibtex for work in works))
+
+
+def _run(study: Path, speaker: Voice, *, out: Path | None = None, force: bool = False) -> None:
+    """Check, fit and render; then say where the reports are and exit with the fits' verdict."""
+    code = _fit(study, speaker, models=None, out=out, force=force, answer=False)
+    files = _report(study, speaker, template=None, formats=None, out=out, dry_run=False)
+    _answer_results(study, out, speaker, files)
+    raise typer.Exit(code)
+
+
+def _fit(
+    study: Path, speaker: Voice, *, models: Sequence[str] | None, out: Path | None, force: bool, answer: bool = True
+) -> int:
+    """Fit what is out of date; return 3 where a fit is not trusted, else 0."""
+    from .analysis.pipeline import run as fit_models
+    from .analysis.progress import progress_for
+    from .data.study import read_study
+
+    read = read_study(study)
+    speaker.report_faults(() if speaker.quiet else read.faults)
+    result = fit_models(read, models=models, out=out, force=force, progress=progress_for(quiet=speaker.quiet))
+    if answer:
+        _answer_results(study, out, speaker, ())
+    return 0 if result.trusted else 3
+
+
+def _report(
+    study: Path,
+    speaker: Voice,
+    *,
+    template: str | None,
+    formats: Sequence[str] | None,
+    out: Path | None,
+    dry_run: bool,
+) -> tuple[Path, ...]:
+    """Render the report; return its files."""
+    from .data.study_file import locate, read_config
+    from .reports.report import report as render
+
+    config = read_config(study).report
+    template = template or config.template
+    formats = tuple(formats or config.formats)
+    if dry_run:
+        folder = out or locate(study).parent / "results"
+        return tuple(folder / "report" / f"{template}.{format_}" for format_ in formats)
+    return render(study, template=template, formats=formats, out=out, progress=speaker.say).files
+
+
+def _status(study: Path, speaker: Voice, *, models: Sequence[str] | None, out: Path | None, explain: bool) -> None:
+    """Print what is fresh and what is stale."""
+    from .analysis.pipeline import status as freshness
+    from .data.study import read_study
+    from .reports.console import table
+
+    artefacts = freshness(read_study(study), models=models, out=out)
+    rows = [{"artefact": one.name, "fresh": one.fresh, "because": list(one.causes)} for one in artefacts]
+    columns = ("artefact", "fresh", "because") if explain else ("artefact", "fresh")
+    speaker.answer({"artefacts": rows}, table("", rows, columns))
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code.
+
+    Parameters
+    ----------
+    args
+        Arguments without the program's name; those of the process by default.
+
+    Raises
+    ------
+    SystemExit
+        Always, with the exit code.
+    """
+    arguments = list(sys.argv[1:] if args is None else args)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        app(args=arguments, prog_name="safezone")
+    except Exception as error:  # the last line of defence: a message instead of a traceback
+        from .data.errors import SafezoneError
+
+        if debug:
+            raise
+        from .reports.console import voice
+
+        speaker = voice(json="--json" in arguments, no_color="--no-color" in arguments)
+        if isinstance(error, SafezoneError):
+            speaker.refuse(error)
+            sys.exit(error.exit_code)
+        # The text of an unexpected exception may quote data, so only its kind and place are shown.
+        speaker.crash(error)
+        sys.exit(1)
