@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from . import checks
 from .cells import Missing, missing_rule
+from .checks_keys import check_keys
+from .checks_units import check_spread, check_units
+from .checks_values import check_values
 from .config import Level, StudyConfig
 from .errors import InputError
 from .faults import Faults
@@ -59,23 +61,25 @@ def assemble(config: StudyConfig, folder: Path) -> Tables:
     if "session" not in raw:
         raise InputError(*found.all())
     keys = session_keys(raw["session"], config.columns, missing, found)
-    ids = {level: _identifiers(raw, level, config, missing, found) for level in ("client", "therapist")}
+    ids: dict[Level, pd.Series | None] = {
+        "client": _identifiers(raw, "client", config, missing, found),
+        "therapist": _identifiers(raw, "therapist", config, missing, found),
+    }
     if keys is None:
         raise InputError(*found.all())
     keys = _with_therapists(keys, ids["client"], raw, config, missing, found)
-    checks.check_keys(raw["session"], keys, config, found)
+    check_keys(raw["session"], keys, config, found)
     resolved = [
         one
         for name, section in config.variables.items()
         if (one := resolve(name, section, raw, missing, found)) is not None
     ]
     for one in resolved:
-        checks.check_values(one, raw[one.table], config, found)
+        check_values(one, raw[one.table], config, found)
     placed = [place(one, raw[one.table], keys, ids, found) for one in resolved]
-    checks.check_units(raw, keys, ids, config, found)
-    found.stop_on_errors()
+    check_units(raw, keys, ids, config, found)
     arranged = [one for one in placed if one is not None]
-    checks.check_spread(arranged, raw, found)
+    check_spread(arranged, raw, found)
     found.stop_on_errors()
     return _arrange(keys, ids, arranged, found)
 
@@ -123,7 +127,15 @@ def _identifiers(
     twice = values.duplicated(keep="first") & values.notna()
     if twice.any():
         rows = list(table.rows[twice.to_numpy()])
-        found.add_rows("error", table.file, name, f"Each {level} has one row in this file.", rows, None, "Delete the repeated row or move what varies to the session file.")
+        found.add_rows(
+            "error",
+            table.file,
+            name,
+            f"Each {level} has one row in this file.",
+            rows,
+            None,
+            "Delete the repeated row or move what varies to the session file.",
+        )
     return values.where(~twice)
 
 
@@ -159,7 +171,7 @@ def _with_therapists(
     return keys
 
 
-def _arrange(keys: Keys, ids: dict[str, pd.Series | None], placed: list[Placed], found: Faults) -> Tables:
+def _arrange(keys: Keys, ids: dict[Level, pd.Series | None], placed: list[Placed], found: Faults) -> Tables:
     """Return the canonical tables."""
     frame = keys.frame.copy()
     order = frame.sort_values(["client", "block", "session"], kind="stable").index
@@ -238,4 +250,4 @@ def _column_bytes(column: pd.Series) -> bytes:
         values = column.to_numpy(dtype="<f8", na_value=np.nan) + 0.0  # −0 and 0 are one number
         values[np.isnan(values)] = np.nan  # one bit pattern for every NaN
         return values.tobytes()
-    return "\x1f".join("\x1e" if cell is None or cell != cell else str(cell) for cell in column.tolist()).encode()
+    return "\x1f".join(cell if isinstance(cell, str) else "\x1e" for cell in column.tolist()).encode()

@@ -13,9 +13,29 @@ import numpy as np
 import pandas as pd
 
 # What people and programs write for "nothing here". "none" is absent on purpose: it may be a category.
-MISSING_WORDS = frozenset({"", "NA", "N/A", "n/a", "na", "#N/A", "NaN", "nan", "NULL", "null", "#NULL!", ".", "<NA>", "NaT"})
+MISSING_WORDS = frozenset(
+    {"", "NA", "N/A", "n/a", "na", "#N/A", "NaN", "nan", "NULL", "null", "#NULL!", ".", "<NA>", "NaT"}
+)
 # Numbers that data files use for "missing" and that must be declared to be read so.
-MISSING_CODES = (-9.0, -99.0, -999.0, -9999.0, 9.0, 99.0, 999.0, 9999.0, 99999.0, 88.0, 888.0, 77.0, 777.0, 98.0, 998.0, 97.0, 997.0)
+MISSING_CODES = (
+    -9.0,
+    -99.0,
+    -999.0,
+    -9999.0,
+    9.0,
+    99.0,
+    999.0,
+    9999.0,
+    99999.0,
+    88.0,
+    888.0,
+    77.0,
+    777.0,
+    98.0,
+    998.0,
+    97.0,
+    997.0,
+)
 _WHOLE_AS_DECIMAL = re.compile(r"[+-]?\d+[.,]0+")
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"))
 # Marks that steer the direction of writing; they come along when names are copied from right-to-left text.

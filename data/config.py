@@ -25,7 +25,15 @@ SESSION_ROLES = (
     "symptoms",
     "process",
 )
-CLIENT_ROLES = ("attachment_anxiety", "attachment_avoidance", "final_outcome", "baseline", "arm", "moderator", "covariate")
+CLIENT_ROLES = (
+    "attachment_anxiety",
+    "attachment_avoidance",
+    "final_outcome",
+    "baseline",
+    "arm",
+    "moderator",
+    "covariate",
+)
 
 Role = Literal[
     "safety",
@@ -156,12 +164,16 @@ class VariableSection(_Section):
     @model_validator(mode="after")
     def _column_or_items(self) -> Self:
         if self.column is None and not self.items:
-            raise ValueError('A variable needs `column = "…"` (one column) or `items = ["…", "…"]` (a scale to be scored).')
+            raise ValueError(
+                'A variable needs `column = "…"` (one column) or `items = ["…", "…"]` (a scale to be scored).'
+            )
         if self.column is not None and self.items:
             raise ValueError("A variable has either `column` or `items`, not both; delete one of them.")
         strange = [item for item in self.reverse if item not in self.items]
         if strange and self.items:
-            raise ValueError(f"`reverse` names {', '.join(strange)}, which `items` does not; use the names of the items.")
+            raise ValueError(
+                f"`reverse` names {', '.join(strange)}, which `items` does not; use the names of the items."
+            )
         if self.reference is not None and self.categories and self.reference not in self.categories:
             raise ValueError(f"`reference` must be one of the categories: {', '.join(self.categories)}.")
         return self
@@ -244,8 +256,11 @@ class ReportSection(_Section):
     def _half_widths(cls, value: dict[str, float]) -> dict[str, float]:
         wrong = [name for name, width in value.items() if not width >= 0]
         if wrong:
-            raise ValueError(f"The half-width of a region of practical equivalence is at least 0; see {', '.join(wrong)}.")
+            raise ValueError(
+                f"The half-width of a region of practical equivalence is at least 0; see {', '.join(wrong)}."
+            )
         return {"default": 0.1} | value
+
     disclosure: DisclosureSection = DisclosureSection()
 
 
@@ -264,10 +279,12 @@ class StudyConfig(_Section):
     @classmethod
     def _usable_names(cls, value: dict[str, VariableSection]) -> dict[str, VariableSection]:
         if not value:
-            raise ValueError('A study measures something: add a table [variables.NAME] with `column` and `role`.')
+            raise ValueError("A study measures something: add a table [variables.NAME] with `column` and `role`.")
         for name in value:
             if name in RESERVED_NAMES:
                 raise ValueError(f"The name {name} is used by safezone itself; choose another, for instance {name}_1.")
             if _FORBIDDEN_IN_NAMES.search(name):
-                raise ValueError(f"The name {name!r} holds a sign that names of estimands use; use letters, digits and _.")
+                raise ValueError(
+                    f"The name {name!r} holds a sign that names of estimands use; use letters, digits and _."
+                )
         return value

@@ -82,7 +82,7 @@ def safe_text(value: object) -> object:
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path, *, index: bool = False) -> Path:
-    """Write a table as CSV (UTF-8, comma, ``\\n``), atomically and safe to open in a spreadsheet.
+    """Write a table as CSV (UTF-8, comma, line feeds), atomically and safe to open in a spreadsheet.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def csv_bytes(frame: pd.DataFrame, *, index: bool = False) -> bytes:
 
     table = frame.reset_index() if index else frame.copy()
     for position, dtype in enumerate(table.dtypes):
-        if isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(dtype) or dtype == object:
+        if isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(dtype) or pd.api.types.is_object_dtype(dtype):
             cells = table.iloc[:, position].astype(object)
             table.isetitem(position, cells.map(safe_text, na_action="ignore"))
     table.columns = pd.Index([safe_text(name) for name in table.columns])

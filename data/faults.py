@@ -88,6 +88,17 @@ class Faults:
             raise InputError(*self.all())
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun in the right number.
+
+    Examples
+    --------
+    >>> counted(1, "client"), counted(3, "client")
+    ('1 client', '3 clients')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def faults_frame(faults: Iterable[Fault]) -> pd.DataFrame:
     """Return faults as the table ``data/checks.csv``.
 

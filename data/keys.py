@@ -9,7 +9,7 @@ import pandas as pd
 
 from .cells import Missing, read_dates, read_identifiers, read_numbers
 from .config import ColumnsSection
-from .faults import Faults
+from .faults import Faults, counted
 from .readers import RawTable
 from .study_file import suggestion
 
@@ -62,7 +62,9 @@ def session_keys(table: RawTable, columns: ColumnsSection, missing: Missing, fou
     date = None
     if columns.date is not None and "date" not in absent:
         date = _date_column(table, columns.date, missing, found)
-    frame["block"] = _block_column(table, columns.block, missing, found) if columns.block and "block" not in absent else 0
+    frame["block"] = (
+        _block_column(table, columns.block, missing, found) if columns.block and "block" not in absent else 0
+    )
     session, as_date = _session_column(table, columns.session, missing, found, date)
     frame["session"] = session
     if date is None and as_date is not None:
@@ -84,7 +86,11 @@ def missing_column(table: RawTable, key: str, name: str, found: Faults) -> None:
     """Record that a key of the study file points to a column which the file does not have."""
     choices = [str(column) for column in table.frame.columns]
     shown = choices if len(choices) <= 30 else [*choices[:30], f"… ({len(choices)} in all)"]
-    remedy = suggestion(name, choices) if len(choices) <= 30 else f"{suggestion(name, choices).split('Valid')[0]}Columns: {', '.join(shown)}."
+    remedy = (
+        suggestion(name, choices)
+        if len(choices) <= 30
+        else f"{suggestion(name, choices).split('Valid')[0]}Columns: {', '.join(shown)}."
+    )
     found.add("error", table.file, name, f"{key} names a column that the file does not have.", name, remedy)
 
 
@@ -97,7 +103,15 @@ def identifier_column(table: RawTable, name: str, missing: Missing, found: Fault
     if stray.any():
         rows = table.rows[stray]
         rule = "Identifiers have blanks or invisible signs around or inside them; they were read without."
-        found.add("warning", table.file, name, rule, _rows(rows), "Clean the column at its source.", row=int(rows[0]))
+        found.add(
+            "warning",
+            table.file,
+            name,
+            rule,
+            counted(len(rows), "row"),
+            "Clean the column at its source.",
+            row=int(rows[0]),
+        )
     mixed = read.as_decimal & ~absent
     if mixed.any():
         rows = table.rows[mixed]
@@ -105,10 +119,20 @@ def identifier_column(table: RawTable, name: str, missing: Missing, found: Fault
         if mixed[~absent].all():
             rule = 'Identifiers are written with decimals ("3.0"); they were read as "3".'
         severity = "note" if mixed[~absent].all() else "warning"
-        found.add(severity, table.file, name, rule, _rows(rows), "Store identifiers as text or whole numbers.", row=int(rows[0]))
+        found.add(
+            severity,
+            table.file,
+            name,
+            rule,
+            counted(len(rows), "row"),
+            "Store identifiers as text or whole numbers.",
+            row=int(rows[0]),
+        )
     if required and absent.any():
         rule = "Every row needs an identifier, and this one is missing."
-        found.add_rows("error", table.file, name, rule, list(table.rows[absent]), None, "Enter the identifier or delete the row.")
+        found.add_rows(
+            "error", table.file, name, rule, list(table.rows[absent]), None, "Enter the identifier or delete the row."
+        )
     _look_alikes(table, name, read.values, found)
     return read.values
 
@@ -118,13 +142,24 @@ def _look_alikes(table: RawTable, name: str, values: pd.Series, found: Faults) -
     distinct = pd.Series(values.dropna().unique(), dtype="str")
     for rule, folded in (
         ("Identifiers differ only in capital letters; they are taken as different.", distinct.str.casefold()),
-        ("Identifiers differ only in leading zeros; they are taken as different.", distinct.str.replace(r"^0+(?=\d)", "", regex=True)),
+        (
+            "Identifiers differ only in leading zeros; they are taken as different.",
+            distinct.str.replace(r"^0+(?=\d)", "", regex=True),
+        ),
     ):
         twins = folded.duplicated(keep=False)
         if twins.any():
             first = values.isin(distinct[twins]).to_numpy()
             row = int(table.rows[first][0])
-            found.add("warning", table.file, name, rule, f"{int(twins.sum())} identifiers", "If they are the same, write them alike.", row=row)
+            found.add(
+                "warning",
+                table.file,
+                name,
+                rule,
+                f"{int(twins.sum())} identifiers",
+                "If they are the same, write them alike.",
+                row=row,
+            )
 
 
 def number_column(table: RawTable, name: str, missing: Missing, found: Faults) -> np.ndarray:
@@ -147,12 +182,9 @@ def text_faults(table: RawTable, name: str, text: np.ndarray, found: Faults) -> 
         remedy = 'If the comma is a decimal sign, declare decimal = "," in [data].'
     elif len(cells) > 1 and cells.count(repeated) == len(cells):
         remedy = f'If it means "missing", declare missing = ["{repeated.strip()}"] in [data]; else write a number.'
-    found.add_rows("error", table.file, name, "A number is expected and this is text.", list(table.rows[text]), cells, remedy)
-
-
-def _rows(rows: np.ndarray) -> str:
-    """Return how many rows, in words."""
-    return "1 row" if len(rows) == 1 else f"{len(rows)} rows"
+    found.add_rows(
+        "error", table.file, name, "A number is expected and this is text.", list(table.rows[text]), cells, remedy
+    )
 
 
 def _date_column(table: RawTable, name: str, missing: Missing, found: Faults) -> pd.Series:
@@ -163,12 +195,23 @@ def _date_column(table: RawTable, name: str, missing: Missing, found: Faults) ->
         rule = "A date is expected."
         if (~read.bad).any() and read.values.notna().any():
             rule = f"A date is expected; the others are written {read.format}."
-        found.add_rows("error", table.file, name, rule, rows, cells, "Write dates as YYYY-MM-DD or leave the cell empty.")
+        found.add_rows(
+            "error", table.file, name, rule, rows, cells, "Write dates as YYYY-MM-DD or leave the cell empty."
+        )
     elif read.ambiguous:
         rule = "Day and month could be the other way round in every date."
-        found.add("error", table.file, name, rule, str(table.frame[name].dropna().iloc[0]), "Write dates as YYYY-MM-DD.")
+        found.add(
+            "error", table.file, name, rule, str(table.frame[name].dropna().iloc[0]), "Write dates as YYYY-MM-DD."
+        )
     elif read.format not in {"dates", "empty", "YYYY-MM-DD"}:
-        found.add("note", table.file, name, f"Dates were read as {read.format}.", None, "To be sure, write them as YYYY-MM-DD.")
+        found.add(
+            "note",
+            table.file,
+            name,
+            f"Dates were read as {read.format}.",
+            None,
+            "To be sure, write them as YYYY-MM-DD.",
+        )
     return read.values
 
 
@@ -204,7 +247,14 @@ def _session_column(
                 dates_again = _date_column(table, name, missing, found)
             else:
                 dates_again = dates.values
-            found.add("note", table.file, name, "Sessions were numbered within clients by their dates.", None, "Nothing to do.")
+            found.add(
+                "note",
+                table.file,
+                name,
+                "Sessions were numbered within clients by their dates.",
+                None,
+                "Nothing to do.",
+            )
             absent = dates_again.isna().to_numpy() & ~dates.bad
             _missing_session(table, name, absent, found)
             return pd.Series(np.where(dates_again.isna(), np.nan, 1.0), index=column.index), dates_again
@@ -214,7 +264,9 @@ def _session_column(
     if broken.any():
         cells = [f"{value:g}" for value in values[broken]]
         remedy = "Number the sessions 1, 2, 3, …; put other times into a column of their own and name it columns.time."
-        found.add_rows("error", table.file, name, "A session's number is a whole number.", list(table.rows[broken]), cells, remedy)
+        found.add_rows(
+            "error", table.file, name, "A session's number is a whole number.", list(table.rows[broken]), cells, remedy
+        )
     _missing_session(table, name, np.isnan(values) & ~numbers.text, found)
     return pd.Series(np.where(broken, np.nan, values), index=column.index), None
 

@@ -41,7 +41,7 @@ class Placed:
 
 
 def place(
-    one: Resolved, table: RawTable, keys: Keys, ids: Mapping[str, pd.Series | None], found: Faults
+    one: Resolved, table: RawTable, keys: Keys, ids: Mapping[Level, pd.Series | None], found: Faults
 ) -> Placed | None:
     """Return a variable at its level, or ``None`` after recording why it has none.
 
@@ -120,7 +120,11 @@ def varying_rows(values: pd.Series, owner: pd.Series) -> np.ndarray:
     known = values.notna() & owner.notna()
     first = values[known].groupby(owner[known].to_numpy()).transform("first") if known.any() else values[known]
     differs = np.zeros(len(values), dtype=bool)
-    codes = values[known].cat.codes.to_numpy() if isinstance(values.dtype, pd.CategoricalDtype) else values[known].to_numpy()
+    codes = (
+        values[known].cat.codes.to_numpy()
+        if isinstance(values.dtype, pd.CategoricalDtype)
+        else values[known].to_numpy()
+    )
     firsts = first.cat.codes.to_numpy() if isinstance(first.dtype, pd.CategoricalDtype) else first.to_numpy()
     differs[known.to_numpy()] = codes != firsts
     return differs
@@ -157,8 +161,8 @@ def _placed(one: Resolved, values: pd.Series, level: Level) -> Placed:
         role=section.role,
         rater=section.rater,
         label=one.label,
-        unit=section.unit or ("" if one.categories else "points"),
-        better=section.better,
+        unit=one.unit,
+        better=one.better,
         family=one.family,
         range=one.range,
         categories=one.categories,

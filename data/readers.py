@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .cells import clean_name
+from .cells import MISSING_WORDS, clean_name
 from .config import DataSection
 from .errors import Fault, InputError
 
@@ -94,7 +94,9 @@ def read_table(path: Path, options: DataSection, file: str) -> RawTable:
             table = _read_arrow(path, file)
         case suffix:
             rule = "The format of a data file is known by its ending."
-            raise InputError(Fault("error", file, None, None, rule, suffix or "no ending", f"Use {', '.join(FORMATS)}."))
+            raise InputError(
+                Fault("error", file, None, None, rule, suffix or "no ending", f"Use {', '.join(FORMATS)}.")
+            )
     if table.frame.empty:
         rule = "The file has a header but no rows of data."
         raise InputError(*table.faults, Fault("error", file, None, None, rule, "0 rows", "Export the data again."))
@@ -120,6 +122,36 @@ def named_columns(names: list[str], file: str) -> tuple[list[str], tuple[Fault, 
             faults.append(Fault("error", file, 1, name, rule, where, "Rename or delete one of them."))
         seen.setdefault(name, position)
     return clean, tuple(faults)
+
+
+def second_header(frame: pd.DataFrame, rows: np.ndarray, file: str) -> tuple[Fault, ...]:
+    """Return an error where the first record looks like a second header: text above numbers, repeatedly.
+
+    Survey programs write one (question texts, codes); it would turn every rating below into text.
+    """
+    if len(frame) < 3:
+        return ()
+    sample = frame.head(200)
+    above_numbers = []
+    for position, name in enumerate(frame.columns):
+        column = sample.iloc[:, position]
+        if pd.api.types.is_numeric_dtype(column.dtype):
+            continue
+        first, rest = column.iloc[0], column.iloc[1:].dropna()
+        numbers = pd.to_numeric(rest.astype(str).str.strip().str.replace(",", "."), errors="coerce")
+        words = isinstance(first, str) and first.strip() not in MISSING_WORDS
+        if (
+            words
+            and pd.isna(pd.to_numeric(first.replace(",", "."), errors="coerce"))
+            and len(rest)
+            and numbers.notna().all()
+        ):
+            above_numbers.append(str(name))
+    if len(above_numbers) < 2:
+        return ()
+    rule = "Below the header come data, but this row is text above numbers: a second header row."
+    value = f"in columns {', '.join(above_numbers[:5])}{', …' if len(above_numbers) > 5 else ''}"
+    return (Fault("error", file, int(rows[0]), None, rule, value, "Delete this row; keep one header row."),)
 
 
 def _missing_file(path: Path, file: str) -> InputError:

@@ -16,7 +16,7 @@ import pyarrow.csv as pa_csv
 from .config import DataSection
 from .errors import Fault, InputError
 from .faults import Faults
-from .readers import RawTable, named_columns
+from .readers import RawTable, named_columns, second_header
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 BYTE_ORDER_MARKS = (
@@ -45,6 +45,7 @@ def read_text(path: Path, options: DataSection, file: str) -> RawTable:
     names, faults = named_columns(header, file)
     found.extend(faults)
     frame, rows = _records(body, names, delimiter, file, body_row, found)
+    found.extend(second_header(frame, rows, file))
     decimal = _decimal(frame, options, delimiter, file, found)
     return RawTable(file, frame, rows, decimal, faults=found.all())
 
@@ -74,7 +75,9 @@ def _decoded(content: bytes, options: DataSection, file: str, found: Faults) -> 
         raise InputError(Fault("error", file, None, None, rule, None, "Save it as UTF-8.")) from error
     if "\x00" in text:
         rule = "The file holds null characters; it is not text, or damaged."
-        raise InputError(Fault("error", file, text[: text.index("\x00")].count("\n") + 1, None, rule, None, "Export it again."))
+        raise InputError(
+            Fault("error", file, text[: text.index("\x00")].count("\n") + 1, None, rule, None, "Export it again.")
+        )
     return text, 1
 
 
@@ -104,7 +107,9 @@ def _delimiter(
         return options.delimiter, content, first_row
     lines = [_QUOTED.sub("", line) for line in content[:200_000].splitlines()[:SAMPLE_LINES] if line.strip()]
     if not lines:
-        raise InputError(Fault("error", file, None, None, "The file is empty.", "blank lines", "Export the data again."))
+        raise InputError(
+            Fault("error", file, None, None, "The file is empty.", "blank lines", "Export the data again.")
+        )
     scores = {}
     for sign in DELIMITERS:
         counts = Counter(line.count(sign) for line in lines)
@@ -128,7 +133,9 @@ def _split_header(content: str, delimiter: str, file: str, first_row: int) -> tu
     while True:
         line = stream.readline()
         if not line:
-            raise InputError(Fault("error", file, None, None, "The file is empty.", "blank lines", "Export the data again."))
+            raise InputError(
+                Fault("error", file, None, None, "The file is empty.", "blank lines", "Export the data again.")
+            )
         if line.strip():
             break
         row += 1
@@ -186,7 +193,9 @@ def _records(
     )
     empty = frame.isna().all(axis=1).to_numpy()
     if empty.any():
-        found.add("note", file, None, "Rows without any entry were left out.", f"{int(empty.sum())} rows", "Nothing to do.")
+        found.add(
+            "note", file, None, "Rows without any entry were left out.", f"{int(empty.sum())} rows", "Nothing to do."
+        )
         frame, rows = frame[~empty].reset_index(drop=True), rows[~empty]
     return frame, rows
 
@@ -209,5 +218,7 @@ def _decimal(frame: pd.DataFrame, options: DataSection, delimiter: str, file: st
         return ","
     rule = "Numbers are written with one decimal sign throughout."
     value = f"{commas} cells with a comma, {points} with a point"
-    found.add("warning", file, None, rule, value, 'Read with a point; write all alike, or declare decimal = "," in [data].')
+    found.add(
+        "warning", file, None, rule, value, 'Read with a point; write all alike, or declare decimal = "," in [data].'
+    )
     return "."

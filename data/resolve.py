@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from .cells import Missing, clean_name, read_identifiers, read_numbers
-from .config import CLIENT_ROLES, SESSION_ROLES, Family, Level, VariableSection
+from .config import SESSION_ROLES, Family, Level, VariableSection
+from .errors import InputError
 from .faults import Faults
 from .keys import text_faults
 from .readers import RawTable
@@ -47,8 +48,12 @@ class Resolved:
         Declared or inferred.
     label
         Declared, from the data file, or from the name.
+    unit, better
+        Declared, else the instrument's, else the usual ones.
     items
-        The items as numbers (rows × items) where the variable is a scale.
+        The items as numbers (rows × items), reversed ones turned round, where the variable is a scale.
+    item_range
+        Lowest and highest answer of one item.
     """
 
     name: str
@@ -60,7 +65,10 @@ class Resolved:
     range: tuple[float, float] | None
     family: Family
     label: str
+    unit: str
+    better: str
     items: pd.DataFrame | None = None
+    item_range: tuple[float, float] | None = None
 
 
 def candidate_tables(section: VariableSection) -> tuple[Level, ...]:
@@ -104,16 +112,26 @@ def resolve(
     if _is_grouping(section, numbers.values, numbers.text, labels):
         return _categories(name, section, level, table, column, missing, labels, label, found)
     values = numbers.values
-    if numbers.text.any():
-        binary = _as_binary(section, raw, missing)
-        if binary is None:
+    if numbers.text.any() or section.categories:
+        coded = _as_binary(section, raw, missing) or _as_ordinal(section, raw, missing)
+        if coded is None:
             text_faults(table, column, numbers.text, found)
         else:
-            values, said = binary
+            values, said = coded
             found.add("note", table.file, column, f"Text was read as numbers: {said}.", None, "Nothing to do.")
     family = _family(section, values, table, column, found)
     return Resolved(
-        name, section, level, columns, pd.Series(values, index=raw.index), (), section.range, family, label
+        name=name,
+        section=section,
+        table=level,
+        columns=columns,
+        values=pd.Series(values, index=raw.index),
+        categories=(),
+        range=section.range,
+        family=family,
+        label=label,
+        unit=section.unit or ("" if family == "bernoulli" else "points"),
+        better=section.better,
     )
 
 
@@ -153,9 +171,7 @@ def _find_table(
     return None
 
 
-def _is_grouping(
-    section: VariableSection, values: np.ndarray, text: np.ndarray, labels: Mapping[float, str]
-) -> bool:
+def _is_grouping(section: VariableSection, values: np.ndarray, text: np.ndarray, labels: Mapping[float, str]) -> bool:
     """Whether a variable holds categories rather than numbers."""
     if section.role not in GROUP_ROLES:
         return False
@@ -182,8 +198,8 @@ def _categories(
     """Return a variable of categories, reference first."""
     raw = table.frame[column]
     values = read_identifiers(raw, missing).values
-    numbers = read_numbers(raw, missing, table.decimal).values
-    values = values.where(~(np.isnan(numbers) & ~read_numbers(raw, Missing(missing.words, ()), table.decimal).text & ~pd.isna(numbers)))
+    codes = read_numbers(raw, Missing(missing.words, ()), table.decimal).values
+    values = values.where(~np.isin(codes, missing.codes))
     if labels:
         named = {f"{code:g}": text for code, text in labels.items()}
         values = values.map(lambda cell: named.get(cell, cell), na_action="ignore").astype("str")
@@ -194,7 +210,15 @@ def _categories(
         if strange.any():
             rows = list(table.rows[strange.to_numpy()])
             rule = f"variables.{name}.categories does not list this."
-            found.add_rows("error", table.file, column, rule, rows, list(values[strange]), suggestion(values[strange].iloc[0], order))
+            found.add_rows(
+                "error",
+                table.file,
+                column,
+                rule,
+                rows,
+                list(values[strange]),
+                suggestion(values[strange].iloc[0], order),
+            )
             values = values.where(~strange)
     elif labels:
         order = [text for _, text in sorted(labels.items()) if text in observed]
@@ -202,14 +226,45 @@ def _categories(
         order = sorted(observed)
     reference = section.reference
     if reference is not None and reference not in order:
-        found.add("error", table.file, column, f"variables.{name}.reference is not among the categories.", reference, suggestion(reference, order))
+        found.add(
+            "error",
+            table.file,
+            column,
+            f"variables.{name}.reference is not among the categories.",
+            reference,
+            suggestion(reference, order),
+        )
     elif reference is None and not section.categories and order:
         reference = next((text for text in order if _control_like(text)), order[0])
         rule = f"The reference category was chosen: {reference}."
-        found.add("note", table.file, column, rule, f"categories: {', '.join(order)}", f'To be sure, declare reference = "{reference}" in [variables.{name}].')
+        found.add(
+            "note",
+            table.file,
+            column,
+            rule,
+            f"categories: {', '.join(order)}",
+            f'To be sure, declare reference = "{reference}" in [variables.{name}].',
+        )
+    never = [text for text in order if text not in observed]
+    if never:
+        rule = "A declared category never occurs; it is left out."
+        found.add("warning", table.file, column, rule, ", ".join(never), f"Correct `categories` in [variables.{name}].")
+        order = [text for text in order if text in observed]
     if reference in order:
         order = [reference, *(text for text in order if text != reference)]
-    return Resolved(name, section, level, (column,), values, tuple(order), None, section.family or "gaussian", label)
+    return Resolved(
+        name=name,
+        section=section,
+        table=level,
+        columns=(column,),
+        values=values,
+        categories=tuple(order),
+        range=None,
+        family=section.family or "gaussian",
+        label=label,
+        unit=section.unit or "",
+        better=section.better,
+    )
 
 
 def _control_like(text: str) -> bool:
@@ -242,6 +297,18 @@ def _as_binary(section: VariableSection, raw: pd.Series, missing: Missing) -> tu
     return mapped.to_numpy(dtype=np.float64, na_value=np.nan), f"{zero} = 0, {one} = 1"
 
 
+def _as_ordinal(section: VariableSection, raw: pd.Series, missing: Missing) -> tuple[np.ndarray, str] | None:
+    """Return text of declared, ordered categories as 1, 2, 3, …, with what was made of it, or ``None``."""
+    if section.family != "ordinal" or not section.categories:
+        return None
+    steps = {category: float(position) for position, category in enumerate(section.categories, start=1)}
+    values = read_identifiers(raw, missing).values
+    if not set(values.dropna()) <= set(steps):
+        return None
+    said = ", ".join(f"{category} = {step:g}" for category, step in steps.items())
+    return values.map(steps).to_numpy(dtype=np.float64, na_value=np.nan), said
+
+
 def _family(section: VariableSection, values: np.ndarray, table: RawTable, column: str, found: Faults) -> Family:
     """Return the declared family, or ``bernoulli`` for 0/1 outcomes, or ``gaussian``."""
     if section.family is not None:
@@ -263,24 +330,47 @@ def _resolve_items(
     columns: tuple[str, ...],
     missing: Missing,
     found: Faults,
-) -> Resolved:
+) -> Resolved | None:
     """Return a scale's score from its items."""
-    from .scoring import load_instrument, score_items
+    from .scoring import keyed_items, load_instrument, score_items
 
     items = pd.DataFrame(index=table.frame.index)
     for column in columns:
         numbers = read_numbers(table.frame[column], missing, table.decimal)
         text_faults(table, column, numbers.text, found)
         items[column] = numbers.values
-    instrument = load_instrument(section.instrument) if section.instrument is not None else None
-    score = score_items(
-        items, instrument, subscale=section.subscale, reverse=section.reverse, prorate=section.prorate, score=section.score, range=section.range
-    )
-    label = section.label or name.replace("_", " ")
-    family = _family(section, score.to_numpy(dtype=float), table, columns[0], found)
+    reverse = tuple(clean_name(column) for column in section.reverse)
+    try:
+        instrument = load_instrument(section.instrument) if section.instrument is not None else None
+        keyed = keyed_items(items, instrument, subscale=section.subscale, reverse=reverse, range=section.range)
+        score = score_items(
+            items,
+            instrument,
+            subscale=section.subscale,
+            reverse=reverse,
+            prorate=section.prorate,
+            score=section.score,
+            range=section.range,
+        )
+    except InputError as error:
+        found.extend(replace(fault, column=f"variables.{name}.{fault.column}") for fault in error.faults)
+        return None
+    bounds = section.range or (instrument.item_range if instrument is not None else None)
+    is_sum = (section.score or (instrument.score if instrument is not None else "mean")) == "sum"
+    width = keyed.shape[1] if is_sum else 1
+    given = section.model_fields_set
     return Resolved(
-        name, section, level, columns, score.astype("float64"), (), section.range, family, label, items
+        name=name,
+        section=section,
+        table=level,
+        columns=columns,
+        values=score.astype("float64"),
+        categories=(),
+        range=None if bounds is None else (bounds[0] * width, bounds[1] * width),
+        family=_family(section, score.to_numpy(dtype=float), table, columns[0], found),
+        label=section.label or name.replace("_", " "),
+        unit=section.unit or (instrument.unit if instrument is not None else "points"),
+        better=instrument.better if instrument is not None and "better" not in given else section.better,
+        items=keyed,
+        item_range=bounds,
     )
-
-
-__all__ = ["CLIENT_ROLES", "FIXED_ROLES", "Resolved", "candidate_tables", "resolve"]

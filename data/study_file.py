@@ -138,7 +138,15 @@ def _fault(file: str, detail: ErrorDetails) -> Fault:
             return Fault("error", file, None, key, "This is required and missing.", None, remedy)
         case "literal_error":
             choices = _choices(location)
-            return Fault("error", file, None, key, "The value is not one of the valid ones.", shown, suggestion(str(value), choices))
+            return Fault(
+                "error",
+                file,
+                None,
+                key,
+                "The value is not one of the valid ones.",
+                shown,
+                suggestion(str(value), choices),
+            )
         case "value_error":
             message = detail["msg"].removeprefix("Value error, ")
             if location[-1:] == ("time",):
@@ -164,7 +172,7 @@ def _missing_remedy(location: tuple[str, ...]) -> str:
     if location in examples:
         return examples[location]
     if location[-1] == "role":
-        return f"Add role = \"…\"; valid: {', '.join(_choices(location))}."
+        return f'Add role = "…"; valid: {", ".join(_choices(location))}.'
     return f'Add {location[-1]} = "…" to [{".".join(location[:-1])}].'
 
 

@@ -107,7 +107,9 @@ def time_axis(study: Study, options: ModelSection | AxisName | None = None) -> T
     match name:
         case "column":
             if "time" not in sessions:
-                raise _lacking(study, name, "a time column", 'Add time = "…" to [columns], or choose another time_axis.')
+                raise _lacking(
+                    study, name, "a time column", 'Add time = "…" to [columns], or choose another time_axis.'
+                )
             column = study.config.columns.time or "time"
             return TimeAxis(sessions["time"].to_numpy(dtype=float), f"unit of {column}", column, name)
         case "days" | "weeks":
@@ -143,7 +145,7 @@ def _fraction(sessions: pd.DataFrame) -> FloatArray:
     By session number; where the client has several blocks, whose numbers may restart, by order.
     """
     numbers = sessions["session"].astype(float)
-    if sessions["block"].nunique() > 1:
+    if sessions["block"].ne(sessions["block"].iloc[0]).any():
         numbers = sessions.groupby("client").cumcount().astype(float)
     groups = numbers.groupby(sessions["client"])
     first, last = groups.transform("min"), groups.transform("max")
@@ -190,7 +192,12 @@ def course(times: FloatArray, option: str) -> Course:
         break_at = float(number[2])
         if not (known < break_at).any() or not (known > break_at).any():
             raise _impossible(option, f"times run from {_span(known)}", "Choose a break inside the observed times.")
-        return _course(("time_early", "time_late"), times, lambda t: np.column_stack([np.minimum(t, break_at), np.maximum(t - break_at, 0)]), (break_at,))
+        return _course(
+            ("time_early", "time_late"),
+            times,
+            lambda t: np.column_stack([np.minimum(t, break_at), np.maximum(t - break_at, 0)]),
+            (break_at,),
+        )
     if number is not None:
         knots = _knots(known, int(number[2]), option)
         names = tuple(f"time_s{position}" for position in range(1, len(knots)))
@@ -204,7 +211,9 @@ def course(times: FloatArray, option: str) -> Course:
             return _course(("time", "time^2"), times, lambda t: np.column_stack([t, t**2]))
         case "log":
             if (known < 0).any():
-                raise _impossible(option, f"times run from {_span(known)}", "Choose linear, or a time axis that starts at 0.")
+                raise _impossible(
+                    option, f"times run from {_span(known)}", "Choose linear, or a time axis that starts at 0."
+                )
             return _course(("log_time",), times, lambda t: np.log1p(t)[:, None])
         case _:
             raise _impossible(option, option, "Use none, linear, quadratic, log, piecewise(k) or spline(df).")
@@ -224,7 +233,9 @@ def _span(known: FloatArray) -> str:
 
 def _impossible(option: str, value: str, remedy: str) -> InputError:
     """Return the error of a course that the times cannot carry."""
-    return InputError(Fault("error", "study.toml", None, "time", f"The course {option} does not fit the times.", value, remedy))
+    return InputError(
+        Fault("error", "study.toml", None, "time", f"The course {option} does not fit the times.", value, remedy)
+    )
 
 
 def _knots(known: FloatArray, df: int, option: str) -> FloatArray:
@@ -267,7 +278,9 @@ def _natural_spline(times: FloatArray, knots: FloatArray) -> FloatArray:
     )
     slope_start = (values[1] - values[0]) / steps[0] - steps[0] / 6 * second[1]
     slope_end = (values[-1] - values[-2]) / steps[-1] + steps[-1] / 6 * second[-2]
-    basis += np.minimum(times - knots[0], 0)[:, None] * slope_start + np.maximum(times - knots[-1], 0)[:, None] * slope_end
+    basis += (
+        np.minimum(times - knots[0], 0)[:, None] * slope_start + np.maximum(times - knots[-1], 0)[:, None] * slope_end
+    )
     return np.asarray(basis[:, 1:])
 
 
