@@ -1,150 +1,93 @@
-"""Is this machine ready? Python, packages, renderers, cores, caches and permissions, without fitting anything."""
+"""Say which renderers are there, with their versions."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
-import platform
-import shutil
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
-
-State = Literal["fine", "note", "problem"]
-OLDEST_PYTHON = (3, 12)
+from functools import cache
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as package_version
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at.
+class Tool:
+    """One tool that rendering uses.
 
     Parameters
     ----------
-    what
-        What was looked at.
-    state
-        ``fine``; ``note`` where something optional is missing; ``problem`` where a command would fail.
-    found
-        What was found.
+    name
+        What it is.
+    version
+        Its version, or ``None`` where it is missing.
+    purpose
+        What it does for a report.
     remedy
-        What to do about it; empty when fine.
+        How to get it; empty where it is there.
     """
 
-    what: str
-    state: State
-    found: str
+    name: str
+    version: str | None
+    purpose: str
     remedy: str = ""
 
 
-def doctor(folder: Path | None = None) -> tuple[Finding, ...]:
-    """Look at everything safezone needs from the machine.
-
-    Parameters
-    ----------
-    folder
-        Where results would be written; the current folder by default.
-
-    Returns
-    -------
-    tuple of Finding
-        In the order in which a run would need them.
-    """
-    return (
-        _python(),
-        *_packages(),
-        _quarto(),
-        _embedded(),
-        _cores(),
-        _byte_code(),
-        *_caches(),
-        _writable("this folder", folder or Path.cwd(), "Run safezone where you may write, or use --out."),
-    )
+_PARTS = (
+    ("nbclient", "nbclient", "runs the cells of a report"),
+    ("ipykernel", "ipykernel", "the Python that the cells run in"),
+    ("pandoc", "pypandoc-binary", "HTML and DOCX"),
+    ("typst", "typst", "tagged PDF (PDF/UA-1)"),
+    ("matplotlib", "matplotlib", "figures"),
+)
 
 
-def _python() -> Finding:
-    found = f"{platform.python_version()} ({platform.system()} {platform.machine()})"
-    if sys.version_info < OLDEST_PYTHON:
-        return Finding("Python", "problem", found, "Install Python 3.12 or newer.")
-    return Finding("Python", "fine", found)
+def tools() -> tuple[Tool, ...]:
+    """Return every tool that rendering uses, missing ones with their remedy."""
+    from . import quarto
+
+    found = quarto.version()
+    remedy = "" if found else "Optional: install Quarto from its site, or `pip install safezone[quarto]`."
+    first = Tool("quarto", found, "renders the same documents, if present", remedy)
+    return (first, *(_part(*part) for part in _PARTS))
 
 
-def _packages() -> tuple[Finding, ...]:
-    """Compare what is installed with what safezone asks for."""
-    from packaging.requirements import Requirement
-
-    wrong: list[Finding] = []
-    asked = [Requirement(text) for text in importlib.metadata.requires("safezone") or ()]
-    needed = [requirement for requirement in asked if requirement.marker is None or requirement.marker.evaluate({"extra": ""})]
-    for requirement in needed:
-        remedy = f'Install it: python -m pip install "{requirement}"'
-        try:
-            version = importlib.metadata.version(requirement.name)
-        except importlib.metadata.PackageNotFoundError:
-            wrong.append(Finding(requirement.name, "problem", "not installed", remedy))
-            continue
-        if not requirement.specifier.contains(version, prereleases=True):
-            wrong.append(Finding(requirement.name, "problem", f"{version}, but {requirement.specifier} is needed", remedy))
-    if wrong:
-        return tuple(wrong)
-    core = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("pymc", "nutpie", "numba", "pandas"))
-    return (Finding("packages", "fine", f"all {len(needed)} there ({core})"),)
+@cache
+def embedded_version() -> str:
+    """Return the embedded renderer's parts in one line."""
+    return f"embedded: pandoc {_pandoc() or '?'}, typst {_installed('typst') or '?'}"
 
 
-def _quarto() -> Finding:
-    path = shutil.which("quarto")
-    if path is None:
-        return Finding("renderer: Quarto", "note", "not on PATH", "Optional: the embedded renderer writes the same reports.")
+def renderer_version() -> str:
+    """Return the renderer that ``auto`` would choose, with its version; cheap."""
+    from .render import choose
+
+    if choose("auto") == "quarto":
+        from . import quarto
+
+        return f"quarto {quarto.version()}"
+    return embedded_version()
+
+
+def _part(name: str, package: str, purpose: str) -> Tool:
+    found = _pandoc() if name == "pandoc" else _installed(package)
+    return Tool(name, found, purpose, "" if found else f"Install `{package}` into this Python.")
+
+
+def _installed(package: str) -> str | None:
     try:
-        answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=30, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError) as error:
-        return Finding("renderer: Quarto", "note", f"does not start ({type(error).__name__})", "Reinstall Quarto, or ignore it.")
-    return Finding("renderer: Quarto", "fine", answer.stdout.strip())
+        return package_version(package)
+    except PackageNotFoundError:
+        return None
 
 
-def _embedded() -> Finding:
-    parts = []
-    for package, tool in (("pypandoc_binary", "pandoc"), ("typst", "Typst"), ("nbclient", "nbclient")):
-        try:
-            parts.append(f"{tool} (package {importlib.metadata.version(package)})")
-        except importlib.metadata.PackageNotFoundError:
-            return Finding("renderer: embedded", "problem", f"{package} is missing", f"python -m pip install {package}")
-    return Finding("renderer: embedded", "fine", ", ".join(parts))
+@cache
+def _pandoc() -> str | None:
+    """Return pandoc's own version; the package's differs from it."""
+    import subprocess
 
+    from .execute import RenderError
+    from .typeset import pandoc
 
-def _cores() -> Finding:
-    cores = os.process_cpu_count() if sys.version_info >= (3, 13) else os.cpu_count()
-    if (cores or 1) < 2:
-        return Finding("cores", "note", "1", "Chains run one after the other; two cores or more are better.")
-    return Finding("cores", "fine", str(cores))
-
-
-def _byte_code() -> Finding:
-    if sys.flags.dont_write_bytecode:
-        remedy = "Unset PYTHONDONTWRITEBYTECODE: without byte code every start takes three to four times as long."
-        return Finding("byte code", "note", "not written", remedy)
-    return Finding("byte code", "fine", "written")
-
-
-def _caches() -> tuple[Finding, ...]:
-    """Return whether compiled kernels can be kept; without a cache each process compiles anew."""
-    numba = os.environ.get("NUMBA_CACHE_DIR")
-    kernels = Path(numba) if numba else Path(__file__).parents[1] / "models" / "__pycache__"
-    remedy = "Set NUMBA_CACHE_DIR to a folder that you may write to."
-    return (_writable("compiled kernels", kernels, remedy, state="note"),)
-
-
-def _writable(what: str, folder: Path, remedy: str, state: State = "problem") -> Finding:
-    """Return whether a file can be made in a folder, or in the nearest one above it that exists."""
-    there = next(parent for parent in (folder, *folder.resolve().parents) if parent.is_dir())
     try:
-        with tempfile.TemporaryFile(dir=there):
-            pass
-    except OSError as error:
-        return Finding(what, state, f"cannot write to {there} ({error.strerror})", remedy)
-    free = shutil.disk_usage(there).free
-    if free < 1e9:
-        return Finding(what, "note", f"{free / 1e6:.0f} MB free in {there}", "Fits need up to a few hundred MB; free some space.")
-    return Finding(what, "fine", str(there))
+        done = subprocess.run([str(pandoc()), "--version"], capture_output=True, encoding="utf-8", check=False)
+    except (RenderError, OSError):
+        return None
+    return done.stdout.split()[1] if done.stdout else None

@@ -1,0 +1,279 @@
+-- Second pass, after citations: give floats, equations, callouts and tabsets their form in each format.
+
+local target = FORMAT:match("^html") and "html" or FORMAT
+local callouts = {
+  en = { note = "Note", tip = "Tip", warning = "Warning", important = "Important", caution = "Caution" },
+  de = { note = "Hinweis", tip = "Tipp", warning = "Warnung", important = "Wichtig", caution = "Vorsicht" },
+}
+local titles = callouts.en
+local tabs = 0
+
+local function raw(text) return pandoc.RawBlock(target == "docx" and "openxml" or target, text) end
+local function raw_inline(text) return pandoc.RawInline(target == "docx" and "openxml" or target, text) end
+local function styled(blocks, style, identifier)
+  return pandoc.Div(blocks, pandoc.Attr(identifier or "", {}, { ["custom-style"] = style }))
+end
+local function inlines_of(blocks) return pandoc.utils.blocks_to_inlines(blocks) end
+
+local function typst(blocks) return (pandoc.write(pandoc.Pandoc(blocks), "typst"):gsub("%s+$", "")) end
+
+local function column_widths(tbl, widths)
+  if widths == nil then return tbl end
+  local index = 0
+  local values, total = {}, 0
+  for value in widths:gmatch("[%d%.]+") do
+    values[#values + 1] = tonumber(value)
+    total = total + tonumber(value)
+  end
+  if #values ~= #tbl.colspecs then
+    error("tbl-colwidths has " .. #values .. " widths for " .. #tbl.colspecs .. " columns")
+  end
+  tbl.colspecs = tbl.colspecs:map(function(spec)
+    index = index + 1
+    return { spec[1], values[index] / total }
+  end)
+  return tbl
+end
+
+-- "Table 1" above its title in italics; "Figure 1." before its caption (APA 7).
+local function label(div)
+  local marks = div.attributes
+  if marks.number == nil then return nil end
+  return marks.word .. "\u{a0}" .. marks.number
+end
+
+local function caption_inlines(div, caption)
+  local name = label(div)
+  local result = pandoc.Inlines {}
+  if div.attributes.kind == "tbl" then
+    if name then result:insert(pandoc.Strong { pandoc.Str(name) }) end
+    if #caption > 0 then
+      if name then result:insert(pandoc.LineBreak()) end
+      result:insert(pandoc.Emph(caption))
+    end
+  else
+    if name then
+      result:insert(pandoc.Strong { pandoc.Str(name .. ".") })
+      result:insert(pandoc.Space())
+    end
+    result:extend(caption)
+  end
+  return result
+end
+
+local function html_float(div, caption, blocks)
+  local text = { pandoc.Plain(caption_inlines(div, caption)) }
+  if div.attributes.kind == "fig" then
+    local content = pandoc.List()
+    for _, block in ipairs(blocks) do
+      content:insert(block.t == "Para" and pandoc.Plain(block.content) or block)
+    end
+    return pandoc.Figure(content, { long = text }, pandoc.Attr(div.identifier, { "figure" }))
+  end
+  local placed = false
+  local content = pandoc.List()
+  for _, block in ipairs(blocks) do
+    if block.t == "Table" and not placed then
+      block = column_widths(block, div.attributes.widths)
+      block.caption = { long = text }
+      content:insert(pandoc.Div({ block }, pandoc.Attr("", { "table-scroll" }, { tabindex = "0" })))
+      placed = true
+    else
+      content:insert(block)
+    end
+  end
+  if not placed and #caption > 0 then content:insert(1, pandoc.Div(text, pandoc.Attr("", { "caption" }))) end
+  return pandoc.Div(content, pandoc.Attr(div.identifier, { "table-float" }))
+end
+
+-- Word counts the captions itself (SEQ fields), so authors can add floats of their own.
+local function docx_caption(div, caption)
+  local full = caption_inlines(div, caption)
+  if div.attributes.number == nil then return full end
+  local marks = div.attributes
+  local field = '<w:r><w:rPr><w:b/></w:rPr><w:t xml:space="preserve">' .. marks.word .. '\u{a0}</w:t></w:r>'
+    .. '<w:fldSimple w:instr=" SEQ ' .. marks.word .. ' \\* ARABIC "><w:r><w:rPr><w:b/></w:rPr><w:t>'
+    .. marks.number .. "</w:t></w:r></w:fldSimple>"
+  if marks.kind == "fig" then field = field .. "<w:r><w:rPr><w:b/></w:rPr><w:t>.</w:t></w:r>" end
+  full[1] = pandoc.Span({ raw_inline(field) }, pandoc.Attr(div.identifier))
+  return full
+end
+
+local function docx_float(div, caption, blocks)
+  local figure = div.attributes.kind == "fig"
+  local text = styled({ pandoc.Para(docx_caption(div, caption)) }, figure and "Image Caption" or "Table Caption")
+  local content = pandoc.List()
+  if not figure then content:insert(text) end
+  for _, block in ipairs(blocks) do
+    if block.t == "Table" then
+      block = column_widths(block, div.attributes.widths)
+      block.caption = { long = {} }
+    end
+    local image = block.t == "Para" or block.t == "Plain"
+    content:insert(figure and image and styled({ pandoc.Para(block.content) }, "Captioned Figure") or block)
+  end
+  if figure then content:insert(text) end
+  return content
+end
+
+local function typst_table(tbl)
+  tbl.caption = { long = {} }
+  tbl.classes:insert("typst:no-figure")
+  return tbl
+end
+
+local function typst_float(div, caption, blocks)
+  local marks = div.attributes
+  local kind = marks.kind == "fig" and "quarto-float-fig" or "quarto-float-tbl"
+  local head = "#figure(kind: \"" .. kind .. "\", supplement: [" .. marks.word .. "]"
+  if marks.number == nil then head = head .. ", numbering: none" end
+  if #caption > 0 then head = head .. ", caption: [" .. typst { pandoc.Plain(caption) } .. "]" end
+  local result = pandoc.List { raw(head .. ", [") }
+  local after = pandoc.List()
+  for _, block in ipairs(blocks) do
+    if block.t == "Table" then
+      result:insert(typst_table(column_widths(block, marks.widths)))
+    elseif block.t == "Div" and block.classes:includes("table-note") then
+      after:insert(block)
+    else
+      result:insert(block)
+    end
+  end
+  result:insert(raw("])" .. (div.identifier ~= "" and (" <" .. div.identifier .. ">") or "")))
+  result:extend(after)
+  return result
+end
+
+local function float(div)
+  local caption = inlines_of(div.content[1].content)
+  local blocks = pandoc.List { table.unpack(div.content, 2) }
+  if target == "html" then return html_float(div, caption, blocks) end
+  if target == "docx" then return docx_float(div, caption, blocks) end
+  return typst_float(div, caption, blocks)
+end
+
+local function equation(div)
+  local math = div.content[1].content[1]
+  if target == "typst" then
+    -- math-alt.lua has already written the formula with its alternative text.
+    local body = math.text:gsub("^#math.equation%(block: true", '#math.equation(block: true, numbering: "(1)"'):gsub(";$", "")
+    return raw(body .. " <" .. div.identifier .. ">")
+  end
+  if target == "docx" then
+    local tagged = pandoc.Math("DisplayMath", math.text .. "\\qquad(" .. div.attributes.number .. ")")
+    return pandoc.Para { pandoc.Span({}, pandoc.Attr(div.identifier)), tagged }
+  end
+  local tag = pandoc.Span({ pandoc.Str("(" .. div.attributes.number .. ")") }, pandoc.Attr("", { "equation-number" }))
+  return pandoc.Div({ pandoc.Plain { math, tag } }, pandoc.Attr(div.identifier, { "equation" }))
+end
+
+local function callout(div, kind)
+  local blocks = pandoc.List(div.content)
+  local title = pandoc.Inlines(div.attributes.title or titles[kind])
+  if blocks[1] and blocks[1].t == "Header" then title = blocks:remove(1).content end
+  if target == "html" then
+    local head = pandoc.Div({ pandoc.Plain(title) }, pandoc.Attr("", { "callout-title" }))
+    blocks:insert(1, head)
+    return pandoc.Div(blocks, pandoc.Attr(div.identifier, { "callout", "callout-" .. kind }, { role = "note" }))
+  end
+  if target == "docx" then
+    return { styled({ pandoc.Para(title) }, "Callout Title", div.identifier), styled(blocks, "Callout") }
+  end
+  local result = pandoc.List { raw('#callout(kind: "' .. kind .. '", title: [' .. typst { pandoc.Plain(title) } .. "])[") }
+  result:extend(blocks)
+  result:insert(raw("]"))
+  return result
+end
+
+local function panels(div)
+  local result, level = pandoc.List(), nil
+  for _, block in ipairs(div.content) do
+    if block.t == "Header" and (level == nil or block.level == level) then
+      level = block.level
+      result:insert { title = block.content, blocks = pandoc.List() }
+    elseif #result > 0 then
+      result[#result].blocks:insert(block)
+    end
+  end
+  return result
+end
+
+local function tabset(div)
+  local result = pandoc.List()
+  if target ~= "html" then
+    for _, panel in ipairs(panels(div)) do
+      local head = pandoc.Para { pandoc.Strong(panel.title) }
+      result:insert(target == "docx" and styled({ head }, "Tab Title") or head)
+      result:extend(panel.blocks)
+    end
+    return result
+  end
+  tabs = tabs + 1
+  for index, panel in ipairs(panels(div)) do
+    local content = pandoc.List { pandoc.Div({ pandoc.Plain(panel.title) }, pandoc.Attr("", { "tab-title" })) }
+    content:extend(panel.blocks)
+    local attributes = { ["data-title"] = pandoc.utils.stringify(panel.title) }
+    result:insert(pandoc.Div(content, pandoc.Attr("tab-" .. tabs .. "-" .. index, { "tab-panel" }, attributes)))
+  end
+  return pandoc.Div(result, pandoc.Attr("tabset-" .. tabs, { "tabset" }))
+end
+
+local function page_break()
+  if target == "typst" then return raw("#pagebreak(weak: true)") end
+  if target == "docx" then return raw('<w:p><w:r><w:br w:type="page"/></w:r></w:p>') end
+  return pandoc.Div({}, pandoc.Attr("", { "page-break" }))
+end
+
+local function bibliography(div)
+  if target ~= "typst" then return nil end
+  local result = pandoc.List { raw("#bibliography-entries[") }
+  for _, entry in ipairs(div.content) do
+    result:insert(raw("#bibliography-entry["))
+    result:extend(entry.content)
+    result:insert(raw("] <" .. entry.identifier .. ">"))
+  end
+  result:insert(raw("]"))
+  return result
+end
+
+-- pandoc's Typst writer drops alternative texts.
+local function typst_image(image)
+  local function quoted(text) return '"' .. text:gsub("\\", "\\\\"):gsub('"', '\\"') .. '"' end
+  local arguments = { quoted(image.src), "alt: " .. quoted(pandoc.utils.stringify(image.caption)) }
+  for _, side in ipairs { "width", "height" } do
+    local value = image.attributes[side]
+    if value then arguments[#arguments + 1] = side .. ": " .. value:gsub("px$", "pt") end
+  end
+  return raw_inline("#box(image(" .. table.concat(arguments, ", ") .. "));")
+end
+
+local function block(div)
+  if div.classes:includes("sz-float") then return float(div) end
+  if div.classes:includes("sz-equation") then return equation(div) end
+  if div.classes:includes("panel-tabset") then return tabset(div) end
+  if div.classes:includes("pagebreak") then return page_break() end
+  if div.identifier == "refs" then return bibliography(div) end
+  for _, class in ipairs(div.classes) do
+    local kind = class:match("^callout%-(%a+)$")
+    if kind then return callout(div, kind) end
+  end
+  if target == "typst" and div.classes:includes("table-note") then
+    local result = pandoc.List { raw("#table-note[") }
+    result:extend(div.content)
+    result:insert(raw("]"))
+    return result
+  end
+end
+
+function Pandoc(doc)
+  local lang = pandoc.utils.stringify(doc.meta.lang or "en"):sub(1, 2)
+  titles = callouts[lang] or callouts.en
+  -- Inner blocks first: a float may stand inside a tab or a callout.
+  doc = doc:walk { traverse = "typewise", Div = block }
+  if target == "typst" then
+    doc = doc:walk { Image = typst_image, Table = function(tbl)
+      if not tbl.classes:includes("typst:no-figure") then return typst_table(tbl) end
+    end }
+  end
+  return doc
+end

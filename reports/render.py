@@ -1,0 +1,197 @@
+"""Render a Quarto document to HTML, PDF and DOCX, with Quarto or with the embedded renderer.
+
+One document, two renderers: the embedded one supports exactly the subset of Quarto that
+``reports/qmd_rules.py`` lists, and refuses everything else by file, line and name.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..data.errors import InputError
+from .metadata import Target
+from .qmd import Document, fault
+
+Format = Literal["html", "pdf", "docx"]
+Renderer = Literal["auto", "quarto", "embedded"]
+TARGETS: Mapping[str, Target] = {"html": "html", "pdf": "typst", "docx": "docx"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One rendered file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    format
+        ``html``, ``pdf`` or ``docx``.
+    renderer
+        Which renderer ran, with its version (``embedded: pandoc 3.9, typst 0.15.2``).
+    seconds
+        Wall time.
+    notes
+        What a reader should know about this file (usually nothing).
+    """
+
+    path: Path
+    format: Format
+    renderer: str
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+
+def render(
+    source: Path,
+    formats: Iterable[Format],
+    out_dir: Path,
+    *,
+    parameters: Mapping[str, object] | None = None,
+    renderer: Renderer = "auto",
+    project_dir: Path | None = None,
+    metadata: Mapping[str, object] | None = None,
+    profile: str | None = None,
+    timeout: float = 600.0,
+    progress: Callable[[str], None] | None = None,
+) -> tuple[Rendered, ...]:
+    """Render one document.
+
+    Parameters
+    ----------
+    source
+        The .qmd file.
+    formats
+        Any of ``html``, ``pdf``, ``docx``.
+    out_dir
+        Folder for the outputs, named after the source; they appear whole or not at all.
+    parameters
+        Values that replace those of the cell tagged ``parameters``.
+    renderer
+        ``auto`` takes Quarto where it is on PATH, else the embedded renderer.
+    project_dir
+        Folder of ``_quarto.yml``; by default the folder of the document.
+    metadata
+        Title, authors, language … that win over the front matter.
+    profile
+        Project profiles (``ci``); by default the environment's ``QUARTO_PROFILE``.
+    timeout
+        Seconds that one cell may take.
+    progress
+        Called with one line per step.
+
+    Returns
+    -------
+    tuple of Rendered
+        In the order of ``formats``.
+
+    Raises
+    ------
+    InputError
+        If a format is unknown, or the document needs what the embedded renderer does not have.
+    RenderError
+        If a cell fails or the document does not typeset.
+
+    Examples
+    --------
+    >>> render(Path("report.qmd"), ["html"], Path("out"))  # doctest: +SKIP
+    (Rendered(path=PosixPath('out/report.html'), format='html', ...),)
+    """
+    source = Path(source).resolve()
+    project = Path(project_dir).resolve() if project_dir is not None else source.parent
+    wanted = tuple(dict.fromkeys(formats))
+    for name in wanted:
+        if name not in TARGETS:
+            raise InputError(
+                fault(source.name, None, "formats", "The format is unknown.", name, f"Use one of: {', '.join(TARGETS)}.")
+            )
+    say = progress if progress is not None else _silent
+    chosen = choose(renderer)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    if chosen == "quarto":
+        return tuple(_quarto(source, name, out_dir, parameters or {}, metadata or {}, say) for name in wanted)
+    from .qmd import parse
+    from .qmd_rules import check
+
+    document = parse(source)
+    check(document)
+    return tuple(
+        _embedded(document, name, out_dir, project, parameters or {}, metadata or {}, profile, timeout, say) for name in wanted
+    )
+
+
+def choose(renderer: Renderer) -> Literal["quarto", "embedded"]:
+    """Return the renderer that will run."""
+    if renderer != "auto":
+        return renderer
+    return "quarto" if shutil.which("quarto") is not None else "embedded"
+
+
+def _silent(_: str) -> None:
+    """Report nothing."""
+
+
+def _embedded(
+    document: Document,
+    name: Format,
+    out_dir: Path,
+    project: Path,
+    parameters: Mapping[str, object],
+    overrides: Mapping[str, object],
+    profile: str | None,
+    timeout: float,
+    say: Callable[[str], None],
+) -> Rendered:
+    from .compose import compose
+    from .doctor import embedded_version
+    from .execute import run
+    from .metadata import settings
+    from .typeset import typeset
+
+    start = time.perf_counter()
+    merged = settings(document, TARGETS[name], project, overrides, profile)
+    with tempfile.TemporaryDirectory(prefix="safezone-render-") as scratch:
+        work = Path(scratch).resolve()
+        say(f"{document.path.stem}.{name}: running the document's code")
+        ran = run(document, merged, parameters, timeout=timeout)
+        composed = compose(ran, merged, work / "figures")
+        say(f"{document.path.stem}.{name}: typesetting")
+        made, notes = typeset(composed, merged, work, document.path.stem)
+        path = publish(made, out_dir / f"{document.path.stem}.{name}")
+    return Rendered(path, name, embedded_version(), time.perf_counter() - start, notes)
+
+
+def _quarto(
+    source: Path,
+    name: Format,
+    out_dir: Path,
+    parameters: Mapping[str, object],
+    overrides: Mapping[str, object],
+    say: Callable[[str], None],
+) -> Rendered:
+    from . import quarto
+
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="safezone-render-") as scratch:
+        say(f"{source.stem}.{name}: rendering with Quarto")
+        made = quarto.render(source, TARGETS[name], Path(scratch), parameters=parameters, overrides=overrides)
+        path = publish(made, out_dir / f"{source.stem}.{name}")
+    return Rendered(path, name, f"quarto {quarto.version()}", time.perf_counter() - start)
+
+
+def publish(made: Path, path: Path) -> Path:
+    """Move a finished file to its place in one step, across file systems too."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        shutil.copyfile(made, part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
