@@ -33,7 +33,6 @@ lint: $(STAMP) $(LINK) ## check style, types and templates
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p safezone
-	$(BIN)/mypy tests
 	$(BIN)/panache lint $$(find reports/templates -name '*.qmd')
 
 format: $(STAMP) ## let ruff put the code in order

@@ -109,8 +109,8 @@ def _renderers() -> tuple[Finding, ...]:
 
 
 def _cores() -> Finding:
-    cores = os.process_cpu_count() if sys.version_info >= (3, 13) else os.cpu_count()
-    if (cores or 1) < 2:
+    cores = os.cpu_count() or 1
+    if cores < 2:
         return Finding("cores", "note", "1", "Chains run one after the other; two cores or more are better.")
     return Finding("cores", "fine", str(cores))
 

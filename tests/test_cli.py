@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tomllib
@@ -200,8 +199,8 @@ def test_simulate_is_reproducible_and_never_overwrites(tmp_path: Path, capsys: p
 
 
 def test_no_colour_codes_in_a_pipe(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "safezone", "run", tmp_path / "nothing"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env={**os.environ})
+    command = [sys.executable, "-m", "safezone", "run", str(tmp_path / "nothing")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 2
     assert "\x1b[" not in done.stderr
     assert done.stdout == ""
