@@ -1,0 +1,172 @@
+"""What follows from draws of the parameters: exact draws of the effects, and log-likelihoods per unit.
+
+Given the parameters, the standardised effects are normal: d_t ~ N(P_t L_w' h_t, P_t) for therapists and
+d_c | w_t ~ N(P_c L_u'(g_c − A_c w_t), P_c) for their clients (notation of :mod:`safezone.models.kernel`).
+They are drawn therapist first, so that every draw is one from the joint posterior.
+
+Per client c of therapist t the log-likelihood is that of leaving c out, log p(y_c | y_−c, θ), client and
+therapist effects integrated out: exactly the ratio that PSIS needs for leave-one-client-out. Per
+therapist it is log p(y_t | θ).
+"""
+
+from __future__ import annotations
+
+
+import numpy as np
+from numba import njit
+
+from .kernel import _LOG_2PI, CrossProducts, Floats, Layout, backward, eliminate, gather
+from .objective import Natural, natural
+from .parameter_map import ParameterMap
+
+
+@njit(cache=True, nogil=True)
+def expand(map_: ParameterMap, layout: Layout, theta: Floats) -> Natural:
+    """Return what each row of θ (draws, n) means; every array gets a leading dim of draws."""
+    draws, scratch = theta.shape[0], np.empty(theta.shape[1])
+    _, first = natural(map_, layout, theta[0], scratch)
+    phi = np.empty((draws, first.phi.shape[0]))
+    beta, log_sigma = np.empty((draws, first.beta.shape[0])), np.empty((draws, first.log_sigma.shape[0]))
+    loadings = np.empty((draws, first.loadings.shape[0]))
+    (q, r), s = first.client_factor.shape, first.therapist_factor.shape[1]
+    correlation_u, correlation_w = np.empty((draws, r, r)), np.empty((draws, s, s))
+    factor_u, factor_w = np.empty((draws, q, r)), np.empty((draws, q, s))
+    for i in range(draws):
+        _, value = natural(map_, layout, theta[i], scratch)
+        phi[i], beta[i], log_sigma[i], loadings[i] = value.phi, value.beta, value.log_sigma, value.loadings
+        correlation_u[i], correlation_w[i] = value.client_correlation, value.therapist_correlation
+        factor_u[i], factor_w[i] = value.client_factor, value.therapist_factor
+    return Natural(phi, correlation_u, correlation_w, beta, log_sigma, loadings, factor_u, factor_w)
+
+
+@njit(cache=True, nogil=True)
+def draw_effects(layout: Layout, products: CrossProducts, value: Natural, client_normals: Floats,
+                 therapist_normals: Floats) -> None:  # fmt: skip
+    """Turn standard normals into draws of the standardised effects d, in place.
+
+    Parameters
+    ----------
+    layout, products
+        The data.
+    value
+        Draws from :func:`expand`.
+    client_normals, therapist_normals
+        Standard normals (draws, C, r_u) and (draws, T, r_w); overwritten by d_c and d_t, so that
+        u_c = L_u d_c and w_t = L_w d_t. Zeros give the conditional means. Order of ``products``.
+    """
+    q, effects = layout.q[0], int(np.sum(layout.k))
+    r, s = value.client_factor.shape[2], value.therapist_factor.shape[2]
+    largest = int(np.max(layout.unit[1:] - layout.unit[:-1]))
+    information, score = np.empty((q, q)), np.empty(q)
+    residual, root = np.empty(effects), np.empty((largest, r, r))
+    half, cross, whitened = np.empty((r, q)), np.empty((largest, r, q)), np.empty((largest, r))
+    root_t, half_t, cross_t, whitened_t = np.empty((s, s)), np.empty((s, q)), np.empty((s, q)), np.empty(s)
+    q_t, h_t, w = np.empty((q, q)), np.empty(q), np.zeros(q)
+    column, column_t = np.empty((r, 1)), np.empty((s, 1))
+    for i in range(client_normals.shape[0]):
+        kappa = np.exp(-2.0 * value.log_sigma[i])
+        factor, factor_t = value.client_factor[i], value.therapist_factor[i]
+        for t in range(layout.unit.shape[0] - 1):
+            begin, end = layout.unit[t], layout.unit[t + 1]
+            q_t[:] = 0.0
+            h_t[:] = 0.0
+            for c in range(begin, end):
+                m = c - begin
+                gather(layout, products, c, value.beta[i], kappa, value.loadings[i], residual, information, score)
+                eliminate(factor, information, score, root[m], half, cross[m], whitened[m])
+                _leave(information, score, cross[m], whitened[m], q_t, h_t)
+            if s > 0:
+                eliminate(factor_t, q_t, h_t, root_t, half_t, cross_t, whitened_t)
+                for j in range(s):
+                    column_t[j, 0] = whitened_t[j] + therapist_normals[i, t, j]
+                backward(root_t, s, column_t, 1)
+                therapist_normals[i, t] = column_t[:, 0]
+                for a in range(q):
+                    w[a] = 0.0
+                    for j in range(s):
+                        w[a] += factor_t[a, j] * column_t[j, 0]
+            for c in range(begin, end):
+                m = c - begin
+                for j in range(r):
+                    column[j, 0] = whitened[m, j] + client_normals[i, c, j]
+                    for a in range(q):
+                        column[j, 0] -= cross[m, j, a] * w[a]
+                backward(root[m], r, column, 1)
+                client_normals[i, c] = column[:, 0]
+
+
+@njit(cache=True, nogil=True)
+def _leave(information: Floats, score: Floats, cross: Floats, whitened: Floats, q_t: Floats, h_t: Floats) -> None:
+    """Add one client's A − AWA and g − AWg to its therapist's."""
+    q, r = score.shape[0], whitened.shape[0]
+    for a in range(q):
+        h_t[a] += score[a]
+        for j in range(r):
+            h_t[a] -= cross[j, a] * whitened[j]
+        for b in range(q):
+            q_t[a, b] += information[a, b]
+            for j in range(r):
+                q_t[a, b] -= cross[j, a] * cross[j, b]
+
+
+@njit(cache=True, nogil=True)
+def unit_log_likelihood(layout: Layout, products: CrossProducts, value: Natural) -> tuple[Floats, Floats]:
+    """Return log p(y_c | y_−c, θ) per client (draws, C) and log p(y_t | θ) per therapist (draws, T).
+
+    Without therapists both are log p(y_c | θ). Needs ``products.client_squares``. Order of ``products``.
+    """
+    q, groups, effects = layout.q[0], layout.p.shape[0], int(np.sum(layout.k))
+    draws, clients, units = value.phi.shape[0], products.rows.shape[0], layout.unit.shape[0] - 1
+    r, s = value.client_factor.shape[2], value.therapist_factor.shape[2]
+    by_client, by_therapist = np.empty((draws, clients)), np.empty((draws, units))
+    largest = int(np.max(layout.unit[1:] - layout.unit[:-1]))
+    information, score, residual = np.empty((q, q)), np.empty(q), np.empty(effects)
+    root, half, cross, whitened = np.empty((r, r)), np.empty((r, q)), np.empty((r, q)), np.empty(r)
+    root_t, half_t, cross_t, whitened_t = np.empty((s, s)), np.empty((s, q)), np.empty((s, q)), np.empty(s)
+    own_q, own_h = np.empty((largest, q, q)), np.empty((largest, q))
+    q_t, h_t, rest_q, rest_h = np.empty((q, q)), np.empty(q), np.empty((q, q)), np.empty(q)
+    for i in range(draws):
+        beta, log_sigma = value.beta[i], value.log_sigma[i]
+        kappa = np.exp(-2.0 * log_sigma)
+        for t in range(units):
+            begin, end = layout.unit[t], layout.unit[t + 1]
+            q_t[:] = 0.0
+            h_t[:] = 0.0
+            total = 0.0
+            for c in range(begin, end):
+                m = c - begin
+                gather(layout, products, c, beta, kappa, value.loadings[i], residual, information, score)
+                alone = eliminate(value.client_factor[i], information, score, root, half, cross, whitened)
+                start = 0
+                for g in range(groups):
+                    p, b = layout.p[g], layout.beta[g]
+                    mine = products.client_squares[c]
+                    square = mine[start + p * p + p]
+                    for j in range(p):
+                        slope = -2.0 * mine[start + p * p + j]
+                        for l in range(p):
+                            slope += mine[start + j * p + l] * beta[b + l]
+                        square += beta[b + j] * slope
+                    alone -= 0.5 * (products.rows[c, g] * (_LOG_2PI + 2.0 * log_sigma[g]) + kappa[g] * square)
+                    start += p * p + p + 1
+                by_client[i, c] = alone
+                total += alone
+                own_q[m] = 0.0
+                own_h[m] = 0.0
+                _leave(information, score, cross, whitened, own_q[m], own_h[m])
+                q_t += own_q[m]
+                h_t += own_h[m]
+            if s > 0:
+                whole = eliminate(value.therapist_factor[i], q_t, h_t, root_t, half_t, cross_t, whitened_t)
+                total += whole
+                for c in range(begin, end):
+                    rest_q[:] = 0.0
+                    rest_h[:] = 0.0
+                    for other in range(begin, end):  # summed anew: a difference would lose digits
+                        if other != c:
+                            rest_q += own_q[other - begin]
+                            rest_h += own_h[other - begin]
+                    without = eliminate(value.therapist_factor[i], rest_q, rest_h, root_t, half_t, cross_t, whitened_t)
+                    by_client[i, c] += whole - without
+            by_therapist[i, t] = total
+    return by_client, by_therapist

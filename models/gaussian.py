@@ -1,0 +1,433 @@
+"""A linear Gaussian multilevel system, declared in names and compiled to the arrays of the kernel.
+
+Row i of a group, client c of therapist t (see :mod:`safezone.models.kernel` for the likelihood):
+
+    y_i = Σ_j x_ij β_j + Σ_k z_ik Σ_e λ_ek η_ec + ε_i ,   ε_i ~ N(0, σ²)
+    η_c = u_c + w_t ,   u = B_u u + diag(sd_u) C_u d ,   w = B_w w + diag(sd_w) C_w d ,   d ~ N(0, I)
+
+Coefficients β and loadings λ are *polynomials*: sums of products of at most two parameters, so that
+one parameter can be a coefficient and (with the opposite sign) the loading on a latent mean. Paths B
+stand on latent effects in causal order, C are Cholesky factors of correlation matrices.
+
+Nothing here knows of psychotherapy; :mod:`safezone.models.marginal_form` translates a design.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from . import parameter_map as laws
+from .kernel import CrossProducts, Floats, Ints, Layout, add_rows, empty_products, make_layout
+from .parameter_map import Level, ParameterMap
+
+if TYPE_CHECKING:
+    from .priors import Prior
+
+Poly = tuple[tuple[float, tuple[str, ...]], ...]
+ONE: Poly = ((1.0, ()),)
+NOTHING: Poly = ()
+
+
+def poly(name: str, weight: float = 1.0) -> Poly:
+    """Return ``weight · parameter`` as a polynomial."""
+    return ((weight, (name,)),)
+
+
+def times(one: Poly, other: Poly) -> Poly:
+    """Return the product of two polynomials."""
+    return tuple((a * b, (*names, *more)) for a, names in one for b, more in other)
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """A scalar parameter.
+
+    Parameters
+    ----------
+    name
+        Unique name (``within[safety]``).
+    prior
+        Its prior on the natural scale; ``None`` for none (maximum likelihood).
+    positive
+        Whether it is an SD. Narrower supports follow from the prior.
+    """
+
+    name: str
+    prior: Prior | None = None
+    positive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """An unstructured correlation matrix of some effects of one level, under LKJ(``eta``)."""
+
+    name: str
+    effects: tuple[str, ...]
+    eta: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """The effects of one level.
+
+    Parameters
+    ----------
+    effects
+        Names, causes before what they explain; each is an entry of η.
+    sd
+        Name of the SD of each (of what the paths leave unexplained).
+    paths
+        (effect, earlier effect, parameter).
+    correlations
+        Blocks of correlated (residual) effects; effects outside are independent.
+    """
+
+    effects: tuple[str, ...] = ()
+    sd: tuple[str, ...] = ()
+    paths: tuple[tuple[str, str, str], ...] = ()
+    correlations: tuple[Correlation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recursion:
+    """A recursive system of V responses within a row: paths (v, u < v, parameter) and residual SDs."""
+
+    sd: tuple[str, ...]
+    paths: tuple[tuple[int, int, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """The equation of response ``target`` when only some earlier responses are observed.
+
+    It makes parameters ``NAME.path[u]``, ``NAME.sd`` and ``NAME.total[w]``; see
+    :func:`safezone.models.parameter_map.condition`.
+    """
+
+    name: str
+    recursion: int
+    target: int
+    seen: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that share coefficients, loadings and residual SD.
+
+    Parameters
+    ----------
+    name
+        For messages.
+    y, x, z
+        Rows: (n,), (n, p), (n, k).
+    client
+        Client of each row, (n,).
+    coefficients
+        β as polynomials, one per column of ``x``.
+    loadings
+        Per column of ``z``: effect → polynomial.
+    sigma
+        Name of the residual SD.
+    """
+
+    name: str
+    y: Floats
+    x: Floats
+    z: Floats
+    client: Ints
+    coefficients: tuple[Poly, ...]
+    loadings: tuple[Mapping[str, Poly], ...]
+    sigma: str
+
+
+@dataclass(frozen=True)
+class GaussianSystem:
+    """A declared system.
+
+    Parameters
+    ----------
+    parameters
+        Scalars, in the order of θ; correlations follow.
+    effects
+        Entries of η.
+    groups
+        The rows.
+    client, therapist
+        The two levels; ``therapist`` without effects where there is no such level.
+    clients
+        Number of clients.
+    therapist_of
+        Therapist of each client, (clients,); shape (0,) without the level.
+    recursions, derived
+        Systems within a row and the equations derived from them for rows with missing predictors.
+    """
+
+    parameters: tuple[Free, ...]
+    effects: tuple[str, ...]
+    groups: tuple[Group, ...]
+    client: Structure
+    therapist: Structure
+    clients: int
+    therapist_of: Ints
+    recursions: tuple[Recursion, ...] = ()
+    derived: tuple[Derived, ...] = ()
+
+    @property
+    def correlations(self) -> tuple[tuple[int, Correlation], ...]:
+        """(level, block) in the order of θ: client blocks, then therapist blocks."""
+        return (*((0, block) for block in self.client.correlations), *((1, block) for block in self.therapist.correlations))
+
+    @property
+    def dimension(self) -> int:
+        """Length of θ."""
+        return len(self.parameters) + sum(len(b.effects) * (len(b.effects) - 1) // 2 for _, b in self.correlations)
+
+    @property
+    def theta_names(self) -> tuple[str, ...]:
+        """A name for every element of θ."""
+        names = [parameter.name for parameter in self.parameters]
+        for _, block in self.correlations:
+            names += [f"{block.name}[{a},{b}]" for i, a in enumerate(block.effects) for b in block.effects[:i]]
+        return tuple(names)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A system as arrays: all that evaluating its density needs.
+
+    Parameters
+    ----------
+    system
+        The declaration.
+    map_, layout, products
+        Arguments of :func:`safezone.models.objective.log_density`.
+    position
+        Place of each client in ``products``: clients of one therapist are neighbours, (clients,).
+    names
+        Position of each scalar (parameters and derived ones) in φ.
+    """
+
+    system: GaussianSystem
+    map_: ParameterMap
+    layout: Layout
+    products: CrossProducts
+    position: Ints
+    names: Mapping[str, int] = field(repr=False)
+
+    def log_density(self, theta: Floats, *, prior: bool = True) -> tuple[float, Floats]:
+        """Return the log density at θ (with or without prior and Jacobian) and its gradient, (n,)."""
+        from .objective import log_density
+
+        gradient = np.empty(len(theta))
+        point = np.ascontiguousarray(theta, dtype=np.float64)
+        return log_density(self.map_, self.layout, self.products, point, prior, True, gradient), gradient
+
+    def value(self, theta: Floats, *, prior: bool = True) -> float:
+        """Return the log density alone; about half the work."""
+        from .objective import log_density
+
+        point = np.ascontiguousarray(theta, dtype=np.float64)
+        return float(log_density(self.map_, self.layout, self.products, point, prior, False, np.empty(len(theta))))
+
+
+def compile_system(system: GaussianSystem, *, per_client: bool = True, products: CrossProducts | None = None) -> Compiled:
+    """Compile a declaration; the rows are read once and reduced to cross-products.
+
+    Parameters
+    ----------
+    system
+        The declaration.
+    per_client
+        Keep what log-likelihoods per client need (p² numbers per client and group).
+    products
+        Cross-products accumulated elsewhere (see :mod:`safezone.models.partition`) instead of the rows.
+
+    Raises
+    ------
+    ValueError
+        Where the declaration contradicts itself (unknown name, path against the causal order, NaN in a row).
+    """
+    layout, position = lay_out(system)
+    if products is None:
+        products = empty_products(layout, system.clients, per_client=per_client)
+        for g, group in enumerate(system.groups):
+            add_group(layout, products, position, g, group.client, group.x, group.z, group.y, group.name)
+    names = _phi_names(system)
+    return Compiled(system, _map(system, layout, names), layout, products, position, names)
+
+
+def add_group(layout: Layout, products: CrossProducts, position: Ints, number: int, client: Ints, x: Floats, z: Floats,
+              y: Floats, name: str) -> None:  # fmt: skip
+    """Check rows of one group and add them to the cross-products."""
+    parts = [np.ascontiguousarray(part, dtype=np.float64) for part in (x, z, y)]
+    if not all(np.isfinite(part).all() for part in parts):
+        raise ValueError(f"Group {name!r}: rows must be finite; leave rows with a missing value to a derived equation.")
+    add_rows(layout, products, number, position[client], *parts)
+
+
+def lay_out(system: GaussianSystem) -> tuple[Layout, Ints]:
+    """Return the kernel's layout and the place of each client in it."""
+    if len(system.therapist_of):
+        order = np.argsort(system.therapist_of, kind="stable")
+        sizes = np.bincount(system.therapist_of)
+        unit = np.concatenate([[0], np.cumsum(sizes)])
+    else:
+        order, unit = np.arange(system.clients), np.arange(system.clients + 1)
+    position = np.empty(system.clients, dtype=np.int64)
+    position[order] = np.arange(system.clients)
+    active = [sorted({system.effects.index(e) for column in g.loadings for e in column}) for g in system.groups]
+    layout = make_layout(
+        len(system.effects),
+        [len(group.coefficients) for group in system.groups],
+        [len(group.loadings) for group in system.groups],
+        active,
+        unit.astype(np.int64),
+    )
+    return layout, position
+
+
+def _phi_names(system: GaussianSystem) -> dict[str, int]:
+    names = {parameter.name: i + 1 for i, parameter in enumerate(system.parameters)}
+    if len(names) != len(system.parameters):
+        raise ValueError("Parameter names must be unique.")
+    start = len(system.parameters) + 1
+    for equation in system.derived:
+        size = len(equation.seen)
+        names |= {f"{equation.name}.path[{u}]": start + u for u in range(size)}
+        names[f"{equation.name}.sd"] = start + size
+        names |= {f"{equation.name}.total[{w}]": start + size + 1 + w for w in range(size)}
+        start += 2 * size + 1
+    return names
+
+
+def _terms(entries: Iterable[tuple[int, Poly]], names: Mapping[str, int]) -> tuple[Ints, Floats]:
+    """Compile (target, polynomial) pairs to rows (target, i, j) and weights."""
+    rows, weights = [], []
+    for target, polynomial in entries:
+        for weight, factors in polynomial:
+            if len(factors) > 2:
+                raise ValueError(f"A coefficient may be a product of two parameters at most, not {' · '.join(factors)}.")
+            padded = [names[f] for f in factors] + [0] * (2 - len(factors))
+            rows.append((target, *padded))
+            weights.append(weight)
+    return np.array(rows, dtype=np.int64).reshape(-1, 3), np.array(weights, dtype=np.float64)
+
+
+def _level(level: Structure, effects: Sequence[str], names: Mapping[str, int]) -> Level:
+    rows = {effect: i for i, effect in enumerate(level.effects)}
+    paths = [(rows[effect], rows[cause], names[parameter]) for effect, cause, parameter in level.paths]
+    if any(effect <= cause for effect, cause, _ in paths):
+        raise ValueError("Effects must stand in causal order: a path may only come from an earlier effect.")
+    return Level(
+        np.array([names[sd] for sd in level.sd], dtype=np.int64),
+        np.array([effects.index(effect) for effect in level.effects], dtype=np.int64),
+        np.array(paths, dtype=np.int64).reshape(-1, 3),
+    )
+
+
+def _map(system: GaussianSystem, layout: Layout, names: Mapping[str, int]) -> ParameterMap:
+    bounds, priors = zip(*(_law(parameter) for parameter in system.parameters), strict=True)
+    correlation, member, lkj = [], [], []
+    start = len(system.parameters)
+    for level, block in system.correlations:
+        effects = (system.client, system.therapist)[level].effects
+        size = len(block.effects)
+        correlation.append((size, start, level, len(member)))
+        places = [effects.index(effect) for effect in block.effects]
+        if places != sorted(places):
+            raise ValueError(f"{block.name}: the effects of a correlation block must stand in the order of the level.")
+        member += places
+        lkj.append((block.eta, _lkj_constant(size, block.eta)))
+        start += size * (size - 1) // 2
+    width = max((len(recursion.sd) for recursion in system.recursions), default=0)
+    residual_sd = np.zeros((len(system.recursions), width), dtype=np.int64)
+    for n, recursion in enumerate(system.recursions):
+        residual_sd[n] = [names[sd] for sd in recursion.sd]
+    residual_path = [(n, v, u, names[p]) for n, r in enumerate(system.recursions) for v, u, p in r.paths]
+    if any(u >= v for _, v, u, _ in residual_path):
+        raise ValueError("Paths within a row must come from an earlier response.")
+    equation = [(e.recursion, e.target, names[f"{e.name}.path[0]"]) for e in system.derived]
+    seen = [[bool(s) and u < e.target for u, s in enumerate(e.seen)] for e in system.derived]
+    coefficients = [
+        (int(layout.beta[g]) + j, polynomial)
+        for g, group in enumerate(system.groups)
+        for j, polynomial in enumerate(group.coefficients)
+    ]
+    loadings = []
+    for g, group in enumerate(system.groups):
+        rows = layout.active[layout.active_start[g] : layout.active_start[g + 1]].tolist()
+        for k, column in enumerate(group.loadings):
+            for effect, polynomial in column.items():
+                place = rows.index(system.effects.index(effect)) * len(group.loadings) + k
+                loadings.append((int(layout.loading[g]) + place, polynomial))
+    return ParameterMap(
+        np.array(bounds, dtype=np.float64).reshape(-1, 2),
+        np.array(priors, dtype=np.float64).reshape(-1, 5),
+        np.array(correlation, dtype=np.int64).reshape(-1, 4),
+        np.array(member, dtype=np.int64),
+        np.array(lkj, dtype=np.float64).reshape(-1, 2),
+        residual_sd,
+        np.array(residual_path, dtype=np.int64).reshape(-1, 4),
+        np.array(equation, dtype=np.int64).reshape(-1, 3),
+        np.array(seen, dtype=np.int64).reshape(len(seen), width),
+        *_terms(coefficients, names),
+        *_terms(loadings, names),
+        np.array([names[group.sigma] for group in system.groups], dtype=np.int64),
+        _level(system.client, system.effects, names),
+        _level(system.therapist, system.effects, names),
+    )
+
+
+def _lkj_constant(size: int, eta: float) -> float:
+    """Log normaliser of LKJ on partial correlations tanh θ: each is 2·Beta(b, b) − 1 with the Jacobian of tanh."""
+    total = 0.0
+    for i in range(size):
+        for j in range(i):
+            b = eta + 0.5 * (size - j - 2)
+            total -= 2.0 * math.lgamma(b) - math.lgamma(2.0 * b) + (2.0 * b - 1.0) * math.log(2.0)
+    return total
+
+
+Law = tuple[float, float, float, float, float]
+
+
+def _law(parameter: Free) -> tuple[tuple[float, float], Law]:
+    """Return support and compiled prior of a parameter."""
+    low: float | Literal[0] = 0.0 if parameter.positive else -math.inf
+    prior = parameter.prior
+    if prior is None:
+        return (low, math.inf), (laws.FLAT, 0.0, 0.0, 0.0, 0.0)
+    p = prior.parameters
+    bounds = (low, math.inf)
+    if prior.kind == "normal":
+        law = (laws.NORMAL, p[0], p[1], 0.0, -math.log(p[1]))
+    elif prior.kind == "half_normal":
+        bounds, law = (0.0, math.inf), (laws.NORMAL, 0.0, p[0], 0.0, -math.log(p[0]))
+    elif prior.kind in ("student_t", "half_student_t"):
+        df, mean, scale = p
+        law = (laws.STUDENT_T, mean, scale, df, 0.0)
+        bounds = (0.0, math.inf) if prior.kind == "half_student_t" else bounds
+    elif prior.kind == "exponential":
+        bounds, law = (0.0, math.inf), (laws.EXPONENTIAL, p[0], 0.0, 0.0, 0.0)
+    elif prior.kind == "gamma":
+        bounds, law = (0.0, math.inf), (laws.GAMMA, p[0], p[1], 0.0, 0.0)
+    elif prior.kind == "beta":
+        bounds, law = (0.0, 1.0), (laws.BETA, p[0], p[1], 0.0, 0.0)
+    elif prior.kind == "uniform":
+        bounds, law = (p[0], p[1]), (laws.FLAT, 0.0, 0.0, 0.0, 0.0)
+    else:
+        raise ValueError(f"{parameter.name}: {prior} is not a prior for a scalar.")
+    return bounds, _normalised(law, prior, bounds)
+
+
+def _normalised(law: Law, prior: Prior, bounds: tuple[float, float]) -> Law:
+    """Set the log normaliser so that the compiled density equals ``prior.logpdf`` inside the support."""
+    low, high = bounds
+    inside = (low + high) / 2 if math.isfinite(high) else (low + 1.0 if math.isfinite(low) else 0.0)
+    bare = laws.prior_density(np.array((*law[:4], 0.0)), inside)[0]
+    return (*law[:4], float(prior.logpdf(inside)) - bare)

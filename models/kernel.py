@@ -1,0 +1,539 @@
+"""The marginalised Gaussian core: client and therapist effects integrated out exactly, in plain loops.
+
+Row i of group g, client c, therapist t(c); a *group* is a response, or a part of one with its own
+residual SD (first rows of a lagged series, rows whose predictor is missing):
+
+    y_gi = x_gi' β_g + z_gi' Λ_g' η_c + ε_gi ,   ε_gi ~ N(0, σ_g²) ,   η_c = u_c + w_t(c)
+    u_c = L_u d_c ,  w_t = L_w d_t ,  d ~ N(0, I) ;   L_u is q × r_u, L_w is q × r_w (r_w = 0: no therapists)
+
+The data enter only through cross-products per client (Z'Z, Z'X, Z'y) and overall (X'X, X'y, y'y),
+so a gradient costs O(clients · q³), whatever the number of sessions. With κ_g = 1/σ_g²:
+
+    A_c = Σ_g κ_g Λ_g Z'Z_gc Λ_g'          g_c = Σ_g κ_g Λ_g (Z'y_gc − Z'X_gc β_g)
+    P_c = (I + L_u' A_c L_u)⁻¹              W_c = L_u P_c L_u'
+    Q_t = Σ_c (A_c − A_c W_c A_c)           h_t = Σ_c (g_c − A_c W_c g_c)       P_t = (I + L_w' Q_t L_w)⁻¹
+
+    log p(y) = −½ Σ_g [ n_g log(2πσ_g²) + κ_g ‖y_g − X_g β_g‖² ]
+               + ½ Σ_c [ log|P_c| + g_c' W_c g_c ] + ½ Σ_t [ log|P_t| + h_t' L_w P_t L_w' h_t ]
+
+The gradient is the posterior mean of the complete-data score (Fisher's identity). Everything is
+written for matrices of a handful of rows: hand-made Cholesky, no library call, no allocation inside
+the loops. Only the rows of Λ_g that can be non-zero (``active``) are stored and visited.
+
+Compiled functions are cached beside this file and release the interpreter lock.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# Reassociation and fused multiply-add only: NaN and infinity must keep their meaning (a rejected proposal).
+_FAST = {"contract", "reassoc", "nsz", "arcp"}
+_LOG_2PI = math.log(2.0 * math.pi)
+
+
+class Layout(NamedTuple):
+    """Where each group's pieces lie in the flat arrays; G groups, C clients, T therapists.
+
+    Parameters
+    ----------
+    q
+        Dimension of η, in an array of length 1.
+    p, k
+        Columns of X_g and of Z_g, each (G,).
+    beta
+        Start of β_g in the flat coefficient vector, (G + 1,).
+    active, active_start
+        Indices of η on which Λ_g may load, flat, and where each group's list starts, (G + 1,).
+    loading
+        Start of Λ_g (len(active_g) × k_g, row-major) in the flat loadings, (G + 1,).
+    block
+        Start of the group's [Z'Z | Z'X | Z'y] in a client's record, (G + 1,).
+    square
+        Start of X'X (p_g × p_g) in the flat overall products, (G + 1,).
+    unit
+        Where each therapist's clients start, (T + 1,); without therapists each client is a unit.
+    """
+
+    q: Ints
+    p: Ints
+    k: Ints
+    beta: Ints
+    active: Ints
+    active_start: Ints
+    loading: Ints
+    block: Ints
+    square: Ints
+    unit: Ints
+
+
+class CrossProducts(NamedTuple):
+    """All that the likelihood needs of the data; additive over any partition of the rows.
+
+    Parameters
+    ----------
+    rows
+        Rows per client and group, (C, G).
+    blocks
+        Per client the groups' [Z'Z | Z'X | Z'y], (C, Σ k_g (k_g + p_g + 1)).
+    xx, xy, yy
+        Overall X'X (flat, Σ p_g²), X'y (flat, Σ p_g) and y'y (G,).
+    client_squares
+        Per client and group [X'X | X'y | y'y], (C, Σ (p_g² + p_g + 1)): only for log-likelihoods per
+        client; shape (0, 0) when not asked for.
+    """
+
+    rows: Ints
+    blocks: Floats
+    xx: Floats
+    xy: Floats
+    yy: Floats
+    client_squares: Floats
+
+
+def make_layout(q: int, p: list[int], k: list[int], active: list[list[int]], unit: Ints) -> Layout:
+    """Lay out groups with ``p[g]`` coefficients, ``k[g]`` effect columns and loadings on ``active[g]``."""
+
+    def starts(sizes: list[int]) -> Ints:
+        return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+    return Layout(
+        q=np.array([q], dtype=np.int64),
+        p=np.array(p, dtype=np.int64),
+        k=np.array(k, dtype=np.int64),
+        beta=starts(p),
+        active=np.array([row for rows in active for row in rows], dtype=np.int64),
+        active_start=starts([len(rows) for rows in active]),
+        loading=starts([len(rows) * width for rows, width in zip(active, k, strict=True)]),
+        block=starts([width * (width + columns + 1) for width, columns in zip(k, p, strict=True)]),
+        square=starts([columns * columns for columns in p]),
+        unit=np.ascontiguousarray(unit, dtype=np.int64),
+    )
+
+
+def empty_products(layout: Layout, clients: int, *, per_client: bool) -> CrossProducts:
+    """Return cross-products of no rows, ready to be added to."""
+    groups = len(layout.p)
+    width = int(np.sum(layout.p * layout.p + layout.p + 1)) if per_client else 0
+    return CrossProducts(
+        rows=np.zeros((clients, groups), dtype=np.int64),
+        blocks=np.zeros((clients, int(layout.block[-1]))),
+        xx=np.zeros(int(layout.square[-1])),
+        xy=np.zeros(int(layout.beta[-1])),
+        yy=np.zeros(groups),
+        client_squares=np.zeros((clients if per_client else 0, width)),
+    )
+
+
+@njit(cache=True, nogil=True)
+def add_rows(layout: Layout, products: CrossProducts, group: int, client: Ints, x: Floats, z: Floats, y: Floats) -> None:
+    """Add rows of one group to the cross-products, in the order given.
+
+    Sums run row by row, so that any split of the same rows into batches gives the same bits.
+
+    Parameters
+    ----------
+    layout, products
+        The layout, and the products that are added to in place.
+    group
+        Number of the group.
+    client
+        Client of each row, (n,), numbered so that the clients of one therapist are neighbours.
+    x, z, y
+        The rows: (n, p_g), (n, k_g), (n,); finite.
+    """
+    p, k = layout.p[group], layout.k[group]
+    start, square, linear = layout.block[group], layout.square[group], layout.beta[group]
+    per_client = products.client_squares.shape[0] > 0
+    own = 0
+    for earlier in range(group):
+        own += layout.p[earlier] * layout.p[earlier] + layout.p[earlier] + 1
+    for i in range(y.shape[0]):
+        c = client[i]
+        products.rows[c, group] += 1
+        record = products.blocks[c]
+        for a in range(k):
+            for b in range(k):
+                record[start + a * k + b] += z[i, a] * z[i, b]
+            for j in range(p):
+                record[start + k * k + a * p + j] += z[i, a] * x[i, j]
+            record[start + k * k + k * p + a] += z[i, a] * y[i]
+        for j in range(p):
+            for l in range(p):
+                products.xx[square + j * p + l] += x[i, j] * x[i, l]
+            products.xy[linear + j] += x[i, j] * y[i]
+        products.yy[group] += y[i] * y[i]
+        if per_client:
+            mine = products.client_squares[c]
+            for j in range(p):
+                for l in range(p):
+                    mine[own + j * p + l] += x[i, j] * x[i, l]
+                mine[own + p * p + j] += x[i, j] * y[i]
+            mine[own + p * p + p] += y[i] * y[i]
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def cholesky(matrix: Floats, size: int) -> float:
+    """Overwrite the lower triangle by its Cholesky factor; return log|matrix|, NaN if not positive."""
+    determinant = 1.0
+    total = 0.0
+    for j in range(size):
+        pivot = matrix[j, j]
+        for l in range(j):
+            pivot -= matrix[j, l] * matrix[j, l]
+        if not pivot > 0.0:
+            return np.nan
+        determinant *= pivot
+        if determinant > 1e100 or determinant < 1e-100:  # one logarithm per matrix, unless it would overflow
+            total += math.log(determinant)
+            determinant = 1.0
+        root = math.sqrt(pivot)
+        matrix[j, j] = root
+        inverse = 1.0 / root
+        for i in range(j + 1, size):
+            value = matrix[i, j]
+            for l in range(j):
+                value -= matrix[i, l] * matrix[j, l]
+            matrix[i, j] = value * inverse
+    return total + math.log(determinant)
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def gather(layout: Layout, products: CrossProducts, c: int, beta: Floats, kappa: Floats, loadings: Floats,
+           residual: Floats, information: Floats, score: Floats) -> None:  # fmt: skip
+    """Form A_c (``information``) and g_c (``score``) of one client, and Z'(y − Xβ) per group (``residual``)."""
+    q = layout.q[0]
+    for a in range(q):
+        score[a] = 0.0
+        for b in range(q):
+            information[a, b] = 0.0
+    offset = 0
+    record = products.blocks[c]
+    for g in range(layout.p.shape[0]):
+        p, k = layout.p[g], layout.k[g]
+        if products.rows[c, g] > 0:
+            zz = layout.block[g]
+            zx = zz + k * k
+            zy = zx + k * p
+            for i in range(k):
+                value = record[zy + i]
+                for j in range(p):
+                    value -= record[zx + i * p + j] * beta[layout.beta[g] + j]
+                residual[offset + i] = value
+            first, width = layout.active_start[g], layout.active_start[g + 1] - layout.active_start[g]
+            for a in range(width):
+                row = layout.loading[g] + a * k
+                row_a = layout.active[first + a]
+                value = 0.0
+                for i in range(k):
+                    value += loadings[row + i] * residual[offset + i]
+                score[row_a] += kappa[g] * value
+                for j in range(k):
+                    value = 0.0
+                    for i in range(k):
+                        value += loadings[row + i] * record[zz + i * k + j]
+                    value *= kappa[g]
+                    for b in range(a + 1):
+                        information[row_a, layout.active[first + b]] += value * loadings[layout.loading[g] + b * k + j]
+        offset += k
+    for a in range(q):  # groups filled one triangle of their active rows; rows of `active` are increasing
+        for b in range(a):
+            information[b, a] = information[a, b]
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def eliminate(factor: Floats, information: Floats, score: Floats, root: Floats, half: Floats, cross: Floats,
+              whitened: Floats) -> float:  # fmt: skip
+    """Integrate d ~ N(0, I) out of exp(score'·Ld − ½ d'L'·information·Ld), L = ``factor`` (q × r).
+
+    With C C' = I + L'AL it leaves C (``root``), C⁻¹L' (``half``), C⁻¹L'A (``cross``) and C⁻¹L'g
+    (``whitened``), and returns ½ log|P| + ½ g'Wg.
+    """
+    q, r = factor.shape
+    for i in range(r):
+        for b in range(q):
+            half[i, b] = factor[b, i]
+            value = 0.0
+            for a in range(q):
+                value += factor[a, i] * information[a, b]
+            cross[i, b] = value
+        value = 0.0
+        for a in range(q):
+            value += factor[a, i] * score[a]
+        whitened[i] = value
+        for j in range(i + 1):
+            value = 0.0
+            for b in range(q):
+                value += cross[i, b] * factor[b, j]
+            root[i, j] = value
+        root[i, i] += 1.0
+    log_determinant = cholesky(root, r)
+    square = 0.0
+    for i in range(r):
+        inverse = 1.0 / root[i, i]
+        for j in range(i):
+            for b in range(q):
+                half[i, b] -= root[i, j] * half[j, b]
+                cross[i, b] -= root[i, j] * cross[j, b]
+            whitened[i] -= root[i, j] * whitened[j]
+        for b in range(q):
+            half[i, b] *= inverse
+            cross[i, b] *= inverse
+        whitened[i] *= inverse
+        square += whitened[i] * whitened[i]
+    return 0.5 * (square - log_determinant)
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def backward(root: Floats, size: int, columns: Floats, width: int) -> None:
+    """Overwrite ``columns`` (size × width) by C⁻ᵀ columns."""
+    for i in range(size - 1, -1, -1):
+        inverse = 1.0 / root[i, i]
+        for j in range(i + 1, size):
+            for b in range(width):
+                columns[i, b] -= root[j, i] * columns[j, b]
+        for b in range(width):
+            columns[i, b] *= inverse
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def residual_term(layout: Layout, products: CrossProducts, beta: Floats, log_sigma: Floats, rss: Floats,
+                  slope: Floats) -> float:  # fmt: skip
+    """Return the part of log p(y) without random effects; leave ‖y − Xβ‖² per group and X'(y − Xβ)."""
+    total = 0.0
+    clients = products.rows.shape[0]
+    for g in range(layout.p.shape[0]):
+        p, b, s = layout.p[g], layout.beta[g], layout.square[g]
+        n = 0
+        for c in range(clients):
+            n += products.rows[c, g]
+        value = products.yy[g]
+        for j in range(p):
+            fitted = 0.0
+            for l in range(p):
+                fitted += products.xx[s + j * p + l] * beta[b + l]
+            slope[b + j] = products.xy[b + j] - fitted
+            value -= beta[b + j] * (products.xy[b + j] + slope[b + j])
+        rss[g] = value
+        total -= 0.5 * (n * (_LOG_2PI + 2.0 * log_sigma[g]) + math.exp(-2.0 * log_sigma[g]) * value)
+    return total
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def marginal(layout: Layout, products: CrossProducts, beta: Floats, log_sigma: Floats, loadings: Floats,
+             client_factor: Floats, therapist_factor: Floats, with_gradient: bool, d_beta: Floats, d_log_sigma: Floats,
+             d_loadings: Floats, d_client: Floats, d_therapist: Floats) -> float:  # fmt: skip
+    """Return log p(y | β, σ, Λ, L_u, L_w) with client and therapist effects integrated out.
+
+    Parameters
+    ----------
+    layout, products
+        The data.
+    beta, log_sigma, loadings
+        Flat β, log σ (G,), flat Λ (see :class:`Layout`).
+    client_factor, therapist_factor
+        L_u (q × r_u) and L_w (q × r_w).
+    with_gradient
+        Whether to fill the five gradients.
+    d_beta, d_log_sigma, d_loadings, d_client, d_therapist
+        Filled with the gradient, same shapes as the arguments.
+
+    Returns
+    -------
+    float
+        The log density, NaN where a matrix is not positive (overflow).
+    """
+    q, groups = layout.q[0], layout.p.shape[0]
+    r, s = client_factor.shape[1], therapist_factor.shape[1]
+    largest, effects = 0, 0
+    for t in range(layout.unit.shape[0] - 1):
+        largest = max(largest, layout.unit[t + 1] - layout.unit[t])
+    for g in range(groups):
+        effects += layout.k[g]
+    kappa, rss = np.empty(groups), np.empty(groups)
+    for g in range(groups):
+        kappa[g] = math.exp(-2.0 * log_sigma[g])
+    total = residual_term(layout, products, beta, log_sigma, rss, d_beta)
+
+    # One therapist at a time stays in cache: what the first sweep leaves, the second needs.
+    information, score = np.empty((largest, q, q)), np.empty((largest, q))
+    residual, root = np.empty((largest, effects)), np.empty((largest, r, r))
+    half, cross, whitened = np.empty((largest, r, q)), np.empty((largest, r, q)), np.empty((largest, r))
+    q_t, h_t = np.empty((q, q)), np.empty(q)
+    root_t, half_t, cross_t, whitened_t = np.empty((s, s)), np.empty((s, q)), np.empty((s, q)), np.empty((s, 1))
+    w, cov_t = np.zeros(q), np.zeros((q, q))
+    z, eta, rest = np.empty((r, 1)), np.empty(q), np.empty(q)
+    shrink, spread, second = np.empty((q, q)), np.empty((q, q)), np.empty((q, q))
+    product = np.empty((q, effects + 1))
+    if with_gradient:
+        d_log_sigma[:] = 0.0
+        d_loadings[:] = 0.0
+        d_client[:] = 0.0
+        d_therapist[:] = 0.0
+        for g in range(groups):
+            for j in range(layout.beta[g], layout.beta[g + 1]):
+                d_beta[j] *= kappa[g]
+
+    for t in range(layout.unit.shape[0] - 1):
+        begin, end = layout.unit[t], layout.unit[t + 1]
+        q_t[:] = 0.0
+        h_t[:] = 0.0
+        for c in range(begin, end):
+            m = c - begin
+            gather(layout, products, c, beta, kappa, loadings, residual[m], information[m], score[m])
+            total += eliminate(client_factor, information[m], score[m], root[m], half[m], cross[m], whitened[m])
+            if s > 0:
+                for a in range(q):
+                    value = score[m, a]
+                    for i in range(r):
+                        value -= cross[m, i, a] * whitened[m, i]
+                    h_t[a] += value
+                    for b in range(q):
+                        value = information[m, a, b]
+                        for i in range(r):
+                            value -= cross[m, i, a] * cross[m, i, b]
+                        q_t[a, b] += value
+        if s > 0:
+            total += eliminate(therapist_factor, q_t, h_t, root_t, half_t, cross_t, whitened_t[:, 0])
+        if not with_gradient:
+            continue
+        if s > 0:
+            for a in range(q):
+                for b in range(q):
+                    value = 0.0
+                    for i in range(s):
+                        value += half_t[i, a] * half_t[i, b]
+                    cov_t[a, b] = value  # S_t
+            backward(root_t, s, whitened_t, 1)  # z_t
+            backward(root_t, s, cross_t, q)  # P_t L_w' Q_t
+            for a in range(q):
+                value = 0.0
+                for i in range(s):
+                    value += therapist_factor[a, i] * whitened_t[i, 0]
+                w[a] = value
+            for a in range(q):
+                value = h_t[a]
+                for b in range(q):
+                    value -= q_t[a, b] * w[b]
+                for i in range(s):
+                    d_therapist[a, i] += value * whitened_t[i, 0] - cross_t[i, a]
+        for c in range(begin, end):
+            m = c - begin
+            for i in range(r):  # z_c = C⁻ᵀ (C⁻¹L'g − C⁻¹L'A w)
+                value = whitened[m, i]
+                for a in range(q):
+                    value -= cross[m, i, a] * w[a]
+                z[i, 0] = value
+            backward(root[m], r, z, 1)
+            for a in range(q):
+                value = w[a]
+                for i in range(r):
+                    value += client_factor[a, i] * z[i, 0]
+                eta[a] = value
+            for a in range(q):
+                value = score[m, a]
+                for b in range(q):
+                    value -= information[m, a, b] * eta[b]
+                rest[a] = value
+            if s > 0:  # (A − AWA) S_t, before `cross` turns into P L'A
+                for a in range(q):
+                    for b in range(q):
+                        value = information[m, a, b]
+                        for i in range(r):
+                            value -= cross[m, i, a] * cross[m, i, b]
+                        spread[a, b] = value
+                for a in range(q):
+                    for b in range(q):
+                        value = 0.0
+                        for l in range(q):
+                            value += spread[a, l] * cov_t[l, b]
+                        second[a, b] = value
+            backward(root[m], r, cross[m], q)
+            for a in range(q):
+                for i in range(r):
+                    value = rest[a] * z[i, 0] - cross[m, i, a]
+                    if s > 0:
+                        for l in range(q):
+                            value += second[a, l] * cross[m, i, l]
+                    d_client[a, i] += value
+            for a in range(q):  # E[ηη'] = η̂η̂' + W + G S_t G',  G = I − L P L'A
+                for b in range(a + 1):
+                    value = eta[a] * eta[b]
+                    for i in range(r):
+                        value += half[m, i, a] * half[m, i, b]
+                    second[a, b] = value
+                    second[b, a] = value
+            if s > 0:
+                for a in range(q):
+                    for b in range(q):
+                        value = 1.0 if a == b else 0.0
+                        for i in range(r):
+                            value -= client_factor[a, i] * cross[m, i, b]
+                        shrink[a, b] = value
+                for a in range(q):
+                    for b in range(q):
+                        value = 0.0
+                        for l in range(q):
+                            value += shrink[a, l] * cov_t[l, b]
+                        spread[a, b] = value
+                for a in range(q):
+                    for b in range(q):
+                        value = 0.0
+                        for l in range(q):
+                            value += spread[a, l] * shrink[b, l]
+                        second[a, b] += value
+            _group_scores(layout, products, c, residual[m], loadings, kappa, eta, second, product, d_beta, d_loadings, rss)
+    if with_gradient:
+        for g in range(groups):
+            n = 0
+            for c in range(products.rows.shape[0]):
+                n += products.rows[c, g]
+            d_log_sigma[g] = kappa[g] * rss[g] - n
+    return total
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _group_scores(layout: Layout, products: CrossProducts, c: int, residual: Floats, loadings: Floats, kappa: Floats,
+                  eta: Floats, second: Floats, product: Floats, d_beta: Floats, d_loadings: Floats,
+                  rss: Floats) -> None:  # fmt: skip
+    """Add one client's expected scores of β and Λ, and its part of E[RSS_g], given η̂ and E[ηη']."""
+    offset = 0
+    record = products.blocks[c]
+    for g in range(layout.p.shape[0]):
+        p, k = layout.p[g], layout.k[g]
+        if products.rows[c, g] > 0:
+            zz = layout.block[g]
+            zx = zz + k * k
+            first, width = layout.active_start[g], layout.active_start[g + 1] - layout.active_start[g]
+            start = layout.loading[g]
+            for b in range(width):
+                for j in range(k):
+                    value = 0.0
+                    for i in range(k):
+                        value += loadings[start + b * k + i] * record[zz + i * k + j]
+                    product[b, j] = value
+            for a in range(width):
+                row = layout.active[first + a]
+                for j in range(k):
+                    value = 0.0
+                    for b in range(width):
+                        value += second[row, layout.active[first + b]] * product[b, j]
+                    loading = loadings[start + a * k + j]
+                    rss[g] += loading * (value - 2.0 * eta[row] * residual[offset + j])
+                    d_loadings[start + a * k + j] += kappa[g] * (eta[row] * residual[offset + j] - value)
+            for i in range(k):
+                value = 0.0
+                for a in range(width):
+                    value += loadings[start + a * k + i] * eta[layout.active[first + a]]
+                value *= kappa[g]
+                for j in range(p):
+                    d_beta[layout.beta[g] + j] -= record[zx + i * p + j] * value
+        offset += k
