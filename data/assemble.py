@@ -200,8 +200,8 @@ def _arrange(keys: Keys, ids: dict[Level, pd.Series | None], placed: list[Placed
     return Tables(sessions, clients, therapists, variables, found, _items(placed, order, ids))
 
 
-def _items(placed: list[Placed], order: pd.Index, ids: dict[str, pd.Series | None]) -> dict[str, pd.DataFrame]:
-    """Return the items of each scale, reversed ones turned round: one row per row of the table that carries its score."""
+def _items(placed: list[Placed], order: pd.Index, ids: dict[Level, pd.Series | None]) -> dict[str, pd.DataFrame]:
+    """Return the items of each scale, reversed ones turned round, one row per row of the table of its score."""
     found: dict[str, pd.DataFrame] = {}
     for one in placed:
         items, level = one.resolved.items, one.variable.level
@@ -220,7 +220,8 @@ def _units(observed: pd.Series, listed: pd.Series | None, name: str) -> pd.Index
     every = set(observed.dropna())
     if listed is not None:
         every |= set(listed.dropna())
-    return pd.Index(sorted(every), dtype="str", name=name)
+    units: pd.Index = pd.Index(sorted(every), dtype="str", name=name)
+    return units
 
 
 def fingerprint(config: StudyConfig, *tables: pd.DataFrame) -> str:

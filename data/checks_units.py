@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from .config import Level, StudyConfig
+from .errors import Severity
 from .faults import Faults, counted
 from .keys import Keys
 from .placement import Placed
@@ -169,6 +170,8 @@ def check_spread(placed: Sequence[Placed], raw: Mapping[Level, RawTable], found:
         elif known.nunique() == 1:  # noqa: PD101 - missing values do not make a constant vary
             rule = f"variables.{name} has the same value everywhere, so that nothing can be learned from it."
             remedy = f"Point to another column, or delete [variables.{name}] from the study file."
-            severity = "error" if len(known) > 2 else "warning"  # one or two units: the lack of units is the fault
+            severity: Severity = (
+                "error" if len(known) > 2 else "warning"
+            )  # one or two units: the lack of units is the fault
             value = f"{known.iloc[0]:g}" if isinstance(known.iloc[0], float) else str(known.iloc[0])
             found.add(severity, file, shown, rule, f"{value} in all {len(known)}", remedy)

@@ -31,12 +31,12 @@ def check_values(one: Resolved, table: RawTable, config: StudyConfig, found: Fau
     """
     if one.categories:
         return
-    if one.items is None:
+    if one.answers is None:
         _column(one, one.columns[0], one.values, one.range, table, config, found)
         _family(one, table, found)
         return
-    for column in one.items.columns:
-        _column(one, str(column), one.items[column], one.item_range, table, config, found)
+    for column in one.answers.columns:
+        _column(one, str(column), one.answers[column], one.item_range, table, config, found)
     _item_totals(one, table, found)
 
 
@@ -52,9 +52,6 @@ def _column(
     """Record codes for missing that were not declared, and values outside the range."""
     cells = table.frame[column]
     numbers = values.to_numpy(dtype=float)
-    if one.items is not None and limits is not None:
-        turned = _is_turned(one, column, table)
-        numbers = limits[0] + limits[1] - numbers if turned else numbers
     codes = _undeclared_codes(numbers, limits)
     coded = np.isin(numbers, codes)
     if codes:
@@ -76,15 +73,6 @@ def _column(
         remedy = f"Correct the value, empty the cell, or correct `range` in [variables.{one.name}]."
         shown = [str(cell).strip() for cell in cells[outside]]
         found.add_rows("error", table.file, column, rule, table.rows[outside].tolist(), shown, remedy)
-
-
-def _is_turned(one: Resolved, column: str, table: RawTable) -> bool:
-    """Whether an item of a scale was turned round on scoring."""
-    assert one.items is not None
-    keyed = one.items[column].to_numpy(dtype=float)
-    raw = pd.to_numeric(table.frame[column].astype(str).str.replace(",", "."), errors="coerce").to_numpy(dtype=float)
-    known = ~np.isnan(keyed) & ~np.isnan(raw)
-    return bool(known.any() and not np.allclose(keyed[known], raw[known]))
 
 
 def _undeclared_codes(numbers: np.ndarray, limits: tuple[float, float] | None) -> list[float]:
@@ -117,7 +105,9 @@ def _family(one: Resolved, table: RawTable, found: Faults) -> None:
         case "bernoulli":
             wrong = known & ~np.isin(numbers, (0.0, 1.0))
             rule = "The family bernoulli has the values 0 and 1."
-            remedy = f'Code it 0 and 1, or declare categories = ["no", "yes"] (the first counts as 0) in [variables.{one.name}].'
+            remedy = (
+                f'Code it 0 and 1, or declare categories = ["no", "yes"], the first as 0, in [variables.{one.name}].'
+            )
         case "ordinal":
             wrong = known & (numbers != np.round(numbers))
             rule = "The family ordinal has whole numbers."
@@ -166,7 +156,9 @@ def item_totals(items: np.ndarray) -> np.ndarray:
     centred = complete - complete.mean(axis=0)
     rest = centred.sum(axis=1, keepdims=True) - centred
     scale = np.sqrt((centred**2).sum(axis=0) * (rest**2).sum(axis=0))
-    return np.divide((centred * rest).sum(axis=0), scale, out=np.full(items.shape[1], np.nan), where=scale > 0)
+    totals = np.full(items.shape[1], np.nan)
+    np.divide((centred * rest).sum(axis=0), scale, out=totals, where=scale > 0)
+    return totals
 
 
 def _item_totals(one: Resolved, table: RawTable, found: Faults) -> None:
@@ -178,9 +170,10 @@ def _item_totals(one: Resolved, table: RawTable, found: Faults) -> None:
         if total < 0:
             turned = str(column) in one.section.reverse
             rule = f"In the scale {one.name} this item runs against the others: negative item-total correlation."
+            where = f"[variables.{one.name}]"
             remedy = (
-                f"It is reversed by the study file; take it out of `reverse` in [variables.{one.name}] if the data hold it reversed already."
+                f"The study file reverses it; take it out of `reverse` in {where} if the data hold it reversed already."
                 if turned
-                else f'If it is worded the other way round, add reverse = ["{column}"] to [variables.{one.name}].'
+                else f'If it is worded the other way round, add reverse = ["{column}"] to {where}.'
             )
             found.add("warning", table.file, str(column), rule, f"r = {total:.2f}", remedy)

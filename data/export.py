@@ -35,7 +35,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(name, 0o666 & ~_umask())  # noqa: PTH101  # mkstemp makes files private; results are not
-        os.replace(name, path)  # noqa: PTH105
+        os.replace(name, path)
     except OSError as error:
         with suppress(OSError):
             os.unlink(name)  # noqa: PTH108
@@ -114,8 +114,12 @@ def csv_bytes(frame: pd.DataFrame, *, index: bool = False) -> bytes:
 
     table = frame.reset_index() if index else frame.copy()
     for position, dtype in enumerate(table.dtypes):
-        if isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(dtype) or pd.api.types.is_object_dtype(dtype):
+        if (
+            isinstance(dtype, pd.CategoricalDtype)
+            or pd.api.types.is_string_dtype(dtype)
+            or pd.api.types.is_object_dtype(dtype)
+        ):
             cells = table.iloc[:, position].astype(object)
-            table.isetitem(position, cells.map(safe_text, na_action="ignore"))
+            table.isetitem(position, cells.map(safe_text, na_action="ignore").array)
     table.columns = pd.Index([safe_text(name) for name in table.columns])
     return table.to_csv(index=False, lineterminator="\n").encode("utf-8")

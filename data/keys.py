@@ -9,6 +9,7 @@ import pandas as pd
 
 from .cells import Missing, read_dates, read_identifiers, read_numbers
 from .config import ColumnsSection
+from .errors import Severity
 from .faults import Faults, counted
 from .readers import RawTable
 from .study_file import suggestion
@@ -118,7 +119,7 @@ def identifier_column(table: RawTable, name: str, missing: Missing, found: Fault
         rule = 'Identifiers mix whole numbers and decimals ("3" and "3.0"); both were read as "3".'
         if mixed[~absent].all():
             rule = 'Identifiers are written with decimals ("3.0"); they were read as "3".'
-        severity = "note" if mixed[~absent].all() else "warning"
+        severity: Severity = "note" if mixed[~absent].all() else "warning"
         found.add(
             severity,
             table.file,

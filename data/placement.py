@@ -136,7 +136,10 @@ def _constant(
     """Return one value per owner; refuse a variable that differs between an owner's rows."""
     differs = varying_rows(values, owner)
     if differs.any():
-        rule = f"variables.{one.name} (role {one.section.role}) has one value per {level}, and this row has another than the {level}'s first."
+        rule = (
+            f"variables.{one.name} (role {one.section.role}) has one value per {level}, "
+            f"and this row has another than the {level}'s first row."
+        )
         remedy = f'Make the {level}\'s rows agree, or declare level = "session" in [variables.{one.name}].'
         shown = [_shown(value) for value in values[differs]]
         found.add_rows("error", table.file, one.columns[0], rule, list(table.rows[differs]), shown, remedy)

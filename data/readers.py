@@ -175,10 +175,8 @@ def _read_arrow(path: Path, file: str) -> RawTable:
     from pyarrow import feather, parquet
 
     try:
-        if path.suffix.lower() == ".parquet":
-            arrow = parquet.ParquetFile(path).read()
-        else:
-            arrow = feather.read_table(path)
+        parquet_file = path.suffix.lower() == ".parquet"
+        arrow = parquet.ParquetFile(path).read() if parquet_file else feather.read_table(path)
     except (pa.ArrowException, OSError) as error:
         rule = f"The file cannot be read as {path.suffix.lower().lstrip('.')}."
         raise InputError(Fault("error", file, None, None, rule, str(error)[:200], "Write the file again.")) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,7 +125,9 @@ def _letters(column: int) -> str:
     return letters
 
 
-def _names(header: list[object], below: list[list[object]], row: int, file: str) -> tuple[list[str], tuple[Fault, ...]]:
+def _names(
+    header: Sequence[object], below: Sequence[Sequence[object]], row: int, file: str
+) -> tuple[list[str], tuple[Fault, ...]]:
     """Return column names; empty columns at the right end are cut, a title above the header is refused."""
     width = len(header)
     while width > 1 and header[width - 1] == "" and all(len(line) < width or line[width - 1] == "" for line in below):

@@ -23,10 +23,12 @@ def read_labelled(path: Path, options: DataSection, file: str) -> RawTable:
     import pyreadstat
 
     spss = path.suffix.lower() != ".dta"
-    reader = pyreadstat.read_sav if spss else pyreadstat.read_dta
     try:
-        # SPSS user-missing values are read as numbers and blanked below, so that they can be counted
-        frame, meta = reader(str(path), encoding=options.encoding, **({"user_missing": True} if spss else {}))
+        if spss:
+            # user-missing values are read as numbers and blanked below, so that they can be counted
+            frame, meta = pyreadstat.read_sav(str(path), encoding=options.encoding, user_missing=True)
+        else:
+            frame, meta = pyreadstat.read_dta(str(path), encoding=options.encoding)
     except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, ValueError, OSError) as error:
         kind = "SPSS" if spss else "Stata"
         rule = f"The file cannot be read as {kind} data."
@@ -52,13 +54,13 @@ def read_labelled(path: Path, options: DataSection, file: str) -> RawTable:
 
 
 def _without_user_missing(
-    column: pd.Series, ranges: Sequence[Mapping[str, object]], file: str, name: str, found: Faults
+    column: pd.Series, ranges: Sequence[object], file: str, name: str, found: Faults
 ) -> pd.Series:
     """Return a column with user-missing values blanked, and note how many there were."""
     masked = np.zeros(len(column), dtype=bool)
     said = []
     for limits in ranges:
-        low, high = limits["lo"], limits["hi"]
+        low, high = (limits["lo"], limits["hi"]) if isinstance(limits, Mapping) else (limits, limits)
         masked |= ((column >= low) & (column <= high)).fillna(False).to_numpy(dtype=bool)
         said.append(f"{_written(low)}" if low == high else f"{_written(low)} to {_written(high)}")
     if not masked.any():

@@ -52,6 +52,8 @@ class Resolved:
         Declared, else the instrument's, else the usual ones.
     items
         The items as numbers (rows × items), reversed ones turned round, where the variable is a scale.
+    answers
+        The items as they were answered, before any was turned round.
     item_range
         Lowest and highest answer of one item.
     """
@@ -68,6 +70,7 @@ class Resolved:
     unit: str
     better: str
     items: pd.DataFrame | None = None
+    answers: pd.DataFrame | None = None
     item_range: tuple[float, float] | None = None
 
 
@@ -155,7 +158,8 @@ def _find_table(
     elsewhere = [level for level in tables if all(column in tables[level].frame.columns for column in columns)]
     key = f"variables.{name}.{'items' if section.items else 'column'}"
     if elsewhere:
-        rule = f"{key} names a column of {tables[elsewhere[0]].file}, where a variable of role {section.role} is not looked for."
+        home_file = tables[elsewhere[0]].file
+        rule = f"{key} names a column of {home_file}, where a variable of role {section.role} is not looked for."
         remedy = f'Declare level = "{elsewhere[0]}" for it, or choose another role.'
         found.add("error", tables[elsewhere[0]].file, columns[0], rule, columns[0], remedy)
         return None
@@ -372,5 +376,6 @@ def _resolve_items(
         unit=section.unit or (instrument.unit if instrument is not None else "points"),
         better=instrument.better if instrument is not None and "better" not in given else section.better,
         items=keyed,
+        answers=items,
         item_range=bounds,
     )

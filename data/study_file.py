@@ -103,14 +103,14 @@ def _parse(file: Path) -> dict[str, object]:
         ) from error
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
-        line = int(found[1]) if found else None
+        at = int(found[1]) if found else None
         message = re.sub(r"\s*\(at .*\)$", "", str(error))
         where = f"{message} (line {found[1]}, column {found[2]})" if found else message
         raise InputError(
             Fault(
                 "error",
                 file.name,
-                line,
+                at,
                 None,
                 "The study file is not valid TOML.",
                 where,

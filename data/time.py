@@ -136,7 +136,8 @@ def _lacking(study: Study, axis: str, what: str, remedy: str) -> InputError:
 def _days_since_first(sessions: pd.DataFrame) -> FloatArray:
     """Return days since each client's first date; NaN where a date is missing."""
     first = sessions.groupby("client")["date"].transform("min")
-    return ((sessions["date"] - first).dt.total_seconds() / 86400).to_numpy(dtype=float)
+    days: FloatArray = ((sessions["date"] - first).dt.total_seconds() / 86400).to_numpy(dtype=float)
+    return days
 
 
 def _fraction(sessions: pd.DataFrame) -> FloatArray:
@@ -151,7 +152,9 @@ def _fraction(sessions: pd.DataFrame) -> FloatArray:
     first, last = groups.transform("min"), groups.transform("max")
     length = (last - first).to_numpy()
     passed = (numbers - first).to_numpy()
-    return np.divide(passed, length, out=np.zeros_like(passed), where=length > 0)
+    share: FloatArray = np.zeros_like(passed)
+    np.divide(passed, length, out=share, where=length > 0)
+    return share
 
 
 def course(times: FloatArray, option: str) -> Course:
@@ -245,8 +248,10 @@ def _knots(known: FloatArray, df: int, option: str) -> FloatArray:
     if len(distinct) < df + 1:
         remedy = f"Use at most spline({len(distinct) - 1})." if len(distinct) > 2 else "Use linear or none."
         raise _impossible(option, f"{len(distinct)} different times", remedy)
-    knots = np.quantile(known, shares)
-    return knots if len(np.unique(knots)) == df + 1 else np.quantile(distinct, shares)
+    knots: FloatArray = np.quantile(known, shares)
+    if len(np.unique(knots)) < df + 1:
+        knots = np.quantile(distinct, shares)
+    return knots
 
 
 def _natural_spline(times: FloatArray, knots: FloatArray) -> FloatArray:
