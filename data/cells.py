@@ -280,10 +280,10 @@ def read_dates(raw: pd.Series, missing: Missing) -> Dates:
         return Dates(values.astype("datetime64[s]"), np.zeros(len(raw), dtype=bool), "dates", False)
     codes, cells = distinct(raw)
     if len(cells) == 0:
-        empty = pd.Series(np.full(len(raw), np.datetime64("NaT"), dtype="datetime64[s]"), index=raw.index)
+        empty = pd.Series(np.full(len(raw), np.datetime64("NaT", "s"), dtype="datetime64[s]"), index=raw.index)
         return Dates(empty, np.zeros(len(raw), dtype=bool), "empty", False)
     parsed, bad, written, ambiguous = _dates(cells, missing)
-    values = np.append(parsed, np.datetime64("NaT"))[codes]
+    values = np.append(parsed, np.datetime64("NaT", "s"))[codes]
     return Dates(pd.Series(values, index=raw.index), np.append(bad, False)[codes], written, ambiguous)
 
 
@@ -291,7 +291,7 @@ def _dates(cells: np.ndarray, missing: Missing) -> tuple[np.ndarray, np.ndarray,
     """Return distinct cells as dates, which are none, the written form, and whether it is ambiguous."""
     texts = pd.Series([_date_text(cell) for cell in cells], dtype="str")
     absent = texts.isin(missing.words).to_numpy()
-    best = np.full(len(cells), np.datetime64("NaT"), dtype="datetime64[s]")
+    best = np.full(len(cells), np.datetime64("NaT", "s"), dtype="datetime64[s]")
     written, readings = "no known form", []
     numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float)
     serial = (numbers > EXCEL_SERIALS[0]) & (numbers < EXCEL_SERIALS[1])
