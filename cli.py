@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from .analysis.artefacts import RunResult
+    from .data.study import Study
     from .reports.console import Voice
 
 app = typer.Typer(
@@ -93,9 +95,7 @@ def init(
 
     speaker = voice(json=json, quiet=quiet, no_color=no_color)
     files = start(folder, dry_run=dry_run)
-    speaker.say(
-        f"{'Would write' if dry_run else 'Wrote'} {len(files)} files. The data are simulated: put your own in their place."
-    )
+    speaker.say(f"{'Would write' if dry_run else 'Wrote'} {len(files)} files. The data are simulated; replace them.")
     speaker.answer({"files": files}, "\n".join(str(file) for file in files))
     speaker.say(f"Next: safezone check {folder}")
 
@@ -127,7 +127,7 @@ def demo(
     if not study.exists():
         study = copy_example("harbour", out)
         speaker.say(f"Copied the Harbour study (simulated) to {out}.")
-    _run(study, speaker, force=force)
+    raise typer.Exit(_run(study, speaker, force=force))
 
 
 @app.command(rich_help_panel="Begin")
@@ -220,13 +220,16 @@ def fit(
 
     [dim]Example:[/dim] safezone fit my-study course --force
     """
+    from .data.study import read_study
     from .reports.console import voice
 
     speaker = voice(json=json, quiet=quiet, no_color=no_color)
     if dry_run:
-        _status(study, speaker, models=models, out=out, explain=True)
+        _status(study, speaker, out=out, explain=True)
         return
-    raise typer.Exit(_fit(study, speaker, models=models, out=out, force=force))
+    result = _fit(read_study(study), speaker, models=models, out=out, force=force)
+    _answer(result, (), speaker)
+    raise typer.Exit(result.exit_code)
 
 
 @app.command(rich_help_panel="A study")
@@ -244,10 +247,14 @@ def report(
 
     [dim]Example:[/dim] safezone report my-study --format html --format pdf
     """
+    from .data.study import read_study
     from .reports.console import voice
 
     speaker = voice(json=json, quiet=quiet, no_color=no_color)
-    files = _report(study, speaker, template=template, formats=formats, out=out, dry_run=dry_run)
+    if dry_run:
+        _status(study, speaker, out=out, explain=True)
+        return
+    files = _report(read_study(study), speaker, template=template, formats=formats, out=out)
     speaker.answer({"report": files}, "\n".join(map(str, files)))
 
 
@@ -269,9 +276,9 @@ def run(
 
     speaker = voice(json=json, quiet=quiet, no_color=no_color)
     if dry_run:
-        _status(study, speaker, models=None, out=out, explain=True)
+        _status(study, speaker, out=out, explain=True)
         return
-    _run(study, speaker, out=out, force=force)
+    raise typer.Exit(_run(study, speaker, out=out, force=force))
 
 
 @app.command(rich_help_panel="A study")
@@ -283,13 +290,13 @@ def status(
     json: Json = False,
     no_color: NoColor = False,
 ) -> None:
-    """Say what is fresh and what is stale: data, model, priors, sampler or prose?
+    """Say what is fresh and what is stale, and by which part: data, model, priors, sampler, prose.
 
     [dim]Example:[/dim] safezone status my-study --explain
     """
     from .reports.console import voice
 
-    _status(study, voice(json=json, quiet=quiet, no_color=no_color), models=None, out=out, explain=explain)
+    _status(study, voice(json=json, quiet=quiet, no_color=no_color), out=out, explain=explain)
 
 
 @app.command(rich_help_panel="Help")
@@ -329,61 +336,65 @@ def cite(quiet: Quiet = False, json: Json = False, no_color: NoColor = False) ->
     speaker.answer({"works": [asdict(work) for work in works]}, "\n\n".join(work.bibtex for work in works))
 
 
-def _run(study: Path, speaker: Voice, *, out: Path | None = None, force: bool = False) -> None:
-    """Check, fit and render; then say where the reports are and exit with the fits' verdict."""
-    code = _fit(study, speaker, models=None, out=out, force=force, answer=False)
-    files = _report(study, speaker, template=None, formats=None, out=out, dry_run=False)
-    _answer_results(study, out, speaker, files)
-    raise typer.Exit(code)
-
-
-def _fit(
-    study: Path, speaker: Voice, *, models: Sequence[str] | None, out: Path | None, force: bool, answer: bool = True
-) -> int:
-    """Fit what is out of date; return 3 where a fit is not trusted, else 0."""
-    from .analysis.pipeline import run as fit_models
-    from .analysis.progress import progress_for
+def _run(study: Path, speaker: Voice, *, out: Path | None = None, force: bool = False) -> int:
+    """Check, fit and render; say where the reports are; return the exit code."""
     from .data.study import read_study
 
     read = read_study(study)
-    speaker.report_faults(() if speaker.quiet else read.faults)
-    result = fit_models(read, models=models, out=out, force=force, progress=progress_for(quiet=speaker.quiet))
-    if answer:
-        _answer_results(study, out, speaker, ())
-    return 0 if result.trusted else 3
+    result = _fit(read, speaker, out=out, force=force)
+    files = _report(read, speaker, out=out, force=force)
+    _answer(result, files, speaker)
+    return result.exit_code
+
+
+def _fit(
+    study: Study, speaker: Voice, *, models: Sequence[str] | None = None, out: Path | None = None, force: bool = False
+) -> RunResult:
+    """Fit what is out of date, with progress on stderr."""
+    from .analysis.pipeline import run as fit_models
+    from .analysis.progress import progress_for
+
+    speaker.report_faults(study.faults)
+    return fit_models(study, models, out=out, force=force, progress=progress_for(quiet=speaker.quiet))
 
 
 def _report(
-    study: Path,
+    study: Study,
     speaker: Voice,
     *,
-    template: str | None,
-    formats: Sequence[str] | None,
-    out: Path | None,
-    dry_run: bool,
+    template: str | None = None,
+    formats: Sequence[str] | None = None,
+    out: Path | None = None,
+    force: bool = False,
 ) -> tuple[Path, ...]:
     """Render the report; return its files."""
-    from .data.study_file import locate, read_config
     from .reports.report import report as render
 
-    config = read_config(study).report
-    template = template or config.template
-    formats = tuple(formats or config.formats)
-    if dry_run:
-        folder = out or locate(study).parent / "results"
-        return tuple(folder / "report" / f"{template}.{format_}" for format_ in formats)
     return render(study, template=template, formats=formats, out=out, progress=speaker.say).files
 
 
-def _status(study: Path, speaker: Voice, *, models: Sequence[str] | None, out: Path | None, explain: bool) -> None:
+def _answer(result: RunResult, report_files: Sequence[Path], speaker: Voice) -> None:
+    """Print the results folder: everything as JSON, or the diagnostics and where the files are."""
+    from .reports.console import table
+    from .reports.overview import read_folder
+
+    content = {**read_folder(result.folder), "report": report_files, "results": result.folder}
+    shown = ("model", "sampler", "rhat_max", "ess_bulk_min", "divergences", "verdict")
+    places = [f"Results: {result.folder}", *(f"{file.suffix.lstrip('.').upper():<5} {file}" for file in report_files)]
+    speaker.answer(content, table("Models", content["diagnostics"], shown), "\n".join(places))
+
+
+def _status(study: Path, speaker: Voice, *, out: Path | None, explain: bool) -> None:
     """Print what is fresh and what is stale."""
     from .analysis.pipeline import status as freshness
     from .data.study import read_study
     from .reports.console import table
 
-    artefacts = freshness(read_study(study), models=models, out=out)
-    rows = [{"artefact": one.name, "fresh": one.fresh, "because": list(one.causes)} for one in artefacts]
-    columns = ("artefact", "fresh", "because") if explain else ("artefact", "fresh")
+    rows = [
+        {"artefact": one.name, "kind": one.kind, "state": one.state, "because": list(one.because)}
+        for one in freshness(read_study(study), out=out)
+    ]
+    columns = ("artefact", "kind", "state", *(("because",) if explain else ()))
     speaker.answer({"artefacts": rows}, table("", rows, columns))
 
 

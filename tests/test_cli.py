@@ -97,9 +97,9 @@ def test_check_reports_flow_and_codebook(example_study: Path, capsys: pytest.Cap
     code, out, _ = call(capsys, "check", example_study, "--json")
     assert code == 0
     content = json.loads(out)
-    assert set(content) == {"study", "flow", "codebook", "missing", "checks"}
+    assert set(content) > {"study", "flow", "codebook", "missing_by_variable", "checks"}
     assert content["study"]["clients"] == 84
-    assert {row["variable"] for row in content["codebook"]} >= {"safety", "alliance", "arm"}
+    assert {row["name"] for row in content["codebook"]} >= {"safety", "alliance", "arm"}
     assert files(example_study.parent) == before, "check writes nothing"
 
     code, out, _ = call(capsys, "check", example_study)
@@ -150,7 +150,7 @@ def test_status_before_the_first_run(example_study: Path, capsys: pytest.Capture
     assert code == 0
     artefacts = json.loads(out)["artefacts"]
     assert artefacts
-    assert not any(artefact["fresh"] for artefact in artefacts)
+    assert {artefact["state"] for artefact in artefacts} == {"missing"}
     assert not (example_study.parent / "results").exists()
 
 
