@@ -171,7 +171,9 @@ def _statistics(
         parts = spread(values, owner)
         found |= {key: value for key, value in asdict(parts).items() if key in COLUMNS}
         if one.family != "bernoulli":
-            found["reliability_of_mean"] = mean_reliability(parts.sd_between**2, parts.sd_within**2, parts.mean_sessions)
+            found["reliability_of_mean"] = mean_reliability(
+                parts.sd_between**2, parts.sd_within**2, parts.mean_sessions
+            )
     else:
         numbers = values.astype(float)
         found |= {"mean": float(numbers.mean()), "sd": float(numbers.std()), "sd_between": float(numbers.std())}

@@ -31,13 +31,13 @@ They are evidence for nothing.
 | file | holds |
 |---|---|
 | `study.toml` | the study file, commented |
-| `sessions.csv` | {sessions} sessions: ratings by client, therapist and observer; safety as four items, the third reversed |
-| `clients.csv` | {clients} randomised clients, {never} of whom never started: arm, age, attachment, baseline, final outcome, how they left |
+| `sessions.csv` | {sessions} sessions: ratings by client, therapist and observer; safety as four items, one reversed |
+| `clients.csv` | {clients} randomised clients ({never} never started): arm, age, attachment, baseline, final outcome |
 | `therapists.csv` | {therapists} therapists: experience, attachment |
 
 Ratings are rounded to their scales and cut off at the ends; {dropped} of {started} starters left early, likelier when
-they felt unsafe or unwell; some ratings and whole forms are missing. `python -m safezone.data.examples FOLDER` writes the
-same files again.
+they felt unsafe or unwell; some ratings and whole forms are missing. `python -m safezone.data.examples FOLDER`
+writes the same files again.
 """
 
 
@@ -62,7 +62,15 @@ def example_path(name: str = "harbour") -> Path:
     """
     if name not in EXAMPLES:
         raise InputError(
-            Fault("error", "examples", None, None, "There is no such example study.", name, f"Choose one of: {', '.join(EXAMPLES)}.")
+            Fault(
+                "error",
+                "examples",
+                None,
+                None,
+                "There is no such example study.",
+                name,
+                f"Choose one of: {', '.join(EXAMPLES)}.",
+            )
         )
     return Path(str(files("safezone.data") / "examples" / name))
 
@@ -80,8 +88,15 @@ def copy_example(name: str, folder: Path) -> Path:
     present = [one for one in names if (folder / one).exists()]
     if present:
         raise InputError(
-            Fault("error", folder.name, None, None, "The folder already has files of the example's names.", ", ".join(present),
-                  "Choose an empty folder, or move these files away.")
+            Fault(
+                "error",
+                folder.name,
+                None,
+                None,
+                "The folder already has files of the example's names.",
+                ", ".join(present),
+                "Choose an empty folder, or move these files away.",
+            )
         )
     folder.mkdir(parents=True, exist_ok=True)
     for one in names:

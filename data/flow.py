@@ -66,7 +66,11 @@ def flow_by_arm(study: Study) -> pd.DataFrame:
     for one in _steps(study):
         inside = [one.clients[(arm.reindex(one.clients) == name).to_numpy()] for name in names]
         counts = tuple(len(clients) for clients in inside)
-        lost = (0,) * len(counts) if before is None else tuple(then - now for then, now in zip(before, counts, strict=True))
+        lost = (
+            (0,) * len(counts)
+            if before is None
+            else tuple(then - now for then, now in zip(before, counts, strict=True))
+        )
         if one.step == "screened" or any(0 < number < threshold for number in (*counts, *lost)):
             continue
         before = counts
@@ -111,7 +115,9 @@ def _steps(study: Study) -> list[_Step]:
         randomised = everyone[study.clients[arms[0].name].notna().to_numpy()]
         if len(randomised) < len(everyone):
             found.append(_Step("screened", "Screened", everyone, None, ""))
-        found.append(_Step("randomised", "Assigned to an arm", randomised, None, _lost(everyone, randomised, "without an arm")))
+        found.append(
+            _Step("randomised", "Assigned to an arm", randomised, None, _lost(everyone, randomised, "without an arm"))
+        )
         here = randomised
     elif len(seen) < len(everyone):
         found.append(_Step("enrolled", "Enrolled", everyone, None, ""))
@@ -124,7 +130,10 @@ def _steps(study: Study) -> list[_Step]:
     rated_rows = _rated(study)
     rated = started[started.isin(sessions.loc[rated_rows, "client"])]
     unrated = int((~rated_rows).sum())
-    reason = _join(_lost(started, rated, "without any rating"), _some(unrated, "session without any rating", "sessions without any rating"))
+    reason = _join(
+        _lost(started, rated, "without any rating"),
+        _some(unrated, "session without any rating", "sessions without any rating"),
+    )
     found.append(_Step("analysed", "Rated at least one session", rated, rated_rows, reason))
     finals = study.by_role("final_outcome", level="client")
     if finals:

@@ -232,14 +232,18 @@ def keyed_items(
     turned = list(reverse)
     strange = [name for name in turned if name not in used.columns]
     if strange:
-        raise _fault("reverse", "An item to be reversed is not among the items.", ", ".join(strange), _one_of(used.columns))
+        raise _fault(
+            "reverse", "An item to be reversed is not among the items.", ", ".join(strange), _one_of(used.columns)
+        )
     if not turned and instrument is not None:
         turned = [column for column, number in zip(used.columns, numbers, strict=True) if number in instrument.reverse]
     if not turned:
         return used.astype("float64")
     bounds = range or (instrument.item_range if instrument is not None else None)
     if bounds is None:
-        raise _fault("range", "Items can be reversed only on a known scale.", None, "Declare range = [lowest, highest].")
+        raise _fault(
+            "range", "Items can be reversed only on a known scale.", None, "Declare range = [lowest, highest]."
+        )
     found = used.astype("float64")
     found[turned] = bounds[0] + bounds[1] - found[turned]
     return found
@@ -249,7 +253,9 @@ def _select(items: pd.DataFrame, instrument: Instrument | None, subscale: str | 
     """Return the columns that a score uses and their item numbers."""
     if instrument is None:
         if subscale is not None:
-            raise _fault("subscale", "A subscale needs an instrument.", subscale, "Declare `instrument`, or list only its items.")
+            raise _fault(
+                "subscale", "A subscale needs an instrument.", subscale, "Declare `instrument`, or list only its items."
+            )
         return items, list(np.arange(1, items.shape[1] + 1))
     numbers = instrument.items_of(subscale)
     if items.shape[1] == instrument.item_count:

@@ -107,7 +107,7 @@ def _safety_items(sessions: pd.DataFrame, rng: np.random.Generator) -> pd.DataFr
             moved = np.where(able, step, 0.0)
             items[:, at] += moved
             short = short - moved
-    place = int(found.columns.get_loc("safety")) + 1
+    place = list(found.columns).index("safety") + 1
     for at, name in enumerate(SAFETY_ITEMS):
         values = 8 - items[:, at] if name == REVERSED_ITEM else items[:, at]
         found.insert(place + at, name, values)

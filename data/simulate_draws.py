@@ -51,7 +51,9 @@ def draw_clients(
     table = pd.DataFrame({"client": [f"C{k + 1:0{max(3, len(str(size)))}d}" for k in range(size)]})
     if design.therapists:
         # Everyone gets at least one client; the rest falls where it falls, as caseloads do.
-        seat = np.concatenate([np.arange(design.therapists), rng.integers(0, design.therapists, size - design.therapists)])
+        seat = np.concatenate(
+            [np.arange(design.therapists), rng.integers(0, design.therapists, size - design.therapists)]
+        )
         seat = rng.permutation(seat)
         means = means + therapist_means[seat]
         table["therapist"] = therapists["therapist"].to_numpy()[seat]
@@ -104,7 +106,8 @@ def draw_trajectories(
 
     scores, kept = np.empty((count, length, width)), np.empty((count, length, width))
     rupture, repair = np.zeros((count, length)), np.zeros((count, length))
-    previous, bonus = np.zeros((count, width)), np.zeros((count, width))
+    previous: Array = np.zeros((count, width))
+    bonus: Array = np.zeros((count, width))
     burn_in = BURN_IN if lagged.any() else 0
     for step in range(-burn_in, length):
         shocks = rng.normal(size=(count, width)) * spread + previous @ lagged.T + bonus

@@ -151,8 +151,8 @@ def simulate_outcome(
 def _ordinal(rng: np.random.Generator, eta: Array, truth: OutcomeTruth) -> Array:
     """Rating 1 + number of cutpoints below a logistic draw around eta."""
     latent = eta + rng.logistic(size=eta.shape)
-    found: Array = 1.0 + (latent[:, None] > np.asarray(truth.cutpoints)).sum(axis=1)
-    return found
+    above = (latent[:, None] > np.asarray(truth.cutpoints)).sum(axis=1)
+    return np.asarray(above + 1, dtype=np.float64)
 
 
 def _beta(rng: np.random.Generator, eta: Array, truth: OutcomeTruth) -> Array:

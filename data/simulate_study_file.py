@@ -299,7 +299,10 @@ def study_toml(simulated: Simulated, title: str) -> str:
     blocks = [
         HEADER.replace("{title}", title)
         .replace("{seed}", str(simulated.seed))
-        .replace("{therapists_file}", 'therapists = "therapists.csv"        # one row per therapist\n' if has_therapists else "")
+        .replace(
+            "{therapists_file}",
+            'therapists = "therapists.csv"        # one row per therapist\n' if has_therapists else "",
+        )
         .replace("{therapist_column}", 'therapist = "therapist"\n' if has_therapists else "")
     ]
     for entry in ENTRIES:
@@ -308,7 +311,8 @@ def study_toml(simulated: Simulated, title: str) -> str:
         lines = list(entry.lines)
         if entry.name == "safety" and SAFETY_ITEMS[0] in simulated.sessions.columns:
             items = ", ".join(f'"{item}"' for item in SAFETY_ITEMS)
-            lines[0] = f'items = [{items}]\nreverse = ["{REVERSED_ITEM}"]             # worded the other way round\nscore = "mean"'
+            reverse = f'reverse = ["{REVERSED_ITEM}"]             # worded the other way round'
+            lines[0] = f'items = [{items}]\n{reverse}\nscore = "mean"'
         if not simulated.design.rounded and entry.name not in ("rupture", "repair"):
             lines = [line for line in lines if not line.startswith("range")]
         comment = f"# ---- {entry.comment} ----\n" if entry.comment else ""

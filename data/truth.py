@@ -18,6 +18,7 @@ implied covariance matrices: :meth:`Truth.variance`, :meth:`Truth.growth`, :meth
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -29,6 +30,7 @@ from .truth_parts import (
     LAGGED_PATHS,
     SERIES,
     SESSION_PATHS,
+    THERAPIST_ATTACHMENT,
     THERAPIST_PATHS,
     Attachment,
     Dropout,
@@ -79,12 +81,12 @@ class Truth:
     lagged: tuple[Path, ...] = LAGGED_PATHS
     client: tuple[Path, ...] = CLIENT_PATHS
     therapist: tuple[Path, ...] = THERAPIST_PATHS
-    client_attachment: Attachment = Attachment()
-    therapist_attachment: Attachment = Attachment(anxiety_mean=2.6, avoidance_mean=2.5, anxiety_sd=1.0, avoidance_sd=1.0)
+    client_attachment: Attachment = field(default_factory=Attachment)
+    therapist_attachment: Attachment = THERAPIST_ATTACHMENT
     reactivity: Reactivity | None = None
     final: FinalOutcome = field(default_factory=FinalOutcome)
-    events: Events = Events()
-    dropout: Dropout = Dropout()
+    events: Events = field(default_factory=Events)
+    dropout: Dropout = field(default_factory=Dropout)
 
     def __post_init__(self) -> None:
         """Refuse paths that name nothing or run against the causal order."""
@@ -246,10 +248,8 @@ class Truth:
         found: dict[str, dict[str, float]] = {}
         for one in self.series:
             found[f"variance:{one.name}"] = self.variance(one.name)
-            try:
+            with contextlib.suppress(ValueError):  # a trend of mixed shape has no single true slope
                 found[f"growth:{one.name}"] = self.growth(one.name)
-            except ValueError:
-                pass  # a trend of mixed shape has no single true slope
             sources = [path.source for path in self.session if path.target == one.name]
             for chosen in [[source] for source in sources] + ([sources] if len(sources) > 1 else []):
                 found[f"{one.name}~{'+'.join(chosen)}"] = self.within_between(one.name, chosen)
@@ -285,7 +285,8 @@ class Truth:
         source = self._position(self.reactivity.source, Path(self.reactivity.source, self.reactivity.target, 0))
         reach = self.total("session")[:, self.names.index(self.reactivity.target)]
         spread = self.reactivity.total_variance(self.client_attachment)
-        return found + spread * found[source, source] * np.outer(reach, reach)
+        extra: Array = found + spread * found[source, source] * np.outer(reach, reach)
+        return extra
 
     def _intercept_cor_scale(self, at: int, source: int) -> float:
         """Return cov(u_at, z_source) where z is the standardised disturbance that the random slope shares."""

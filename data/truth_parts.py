@@ -161,6 +161,8 @@ class Dropout:
     earliest: int = 1
 
 
+THERAPIST_ATTACHMENT = Attachment(anxiety_mean=2.6, avoidance_mean=2.5, anxiety_sd=1.0, avoidance_sd=1.0)
+
 SERIES = (
     Series("therapist_safety", mean=4.9, sd_session=0.75, sd_client=0.45, sd_therapist=0.35, trend=0.08, shape="log"),
     Series("safety", mean=4.2, sd_session=0.80, sd_client=0.75, sd_therapist=0.10, trend=0.25, shape="log"),
