@@ -70,6 +70,17 @@ def test_the_study_file_guide_lists_roles_and_families() -> None:
             assert f"`{word}`" in text or f'`"{word}"`' in text, word
 
 
+def test_the_study_file_guide_says_which_model_uses_which_option() -> None:
+    from safezone.models.options import KEYS
+
+    body = sections((ROOT / "docs/study-file.md").read_text(encoding="utf-8"))["[models.NAME]"]
+    used: dict[str, set[str]] = {kind: set() for kind in KEYS}
+    for key, kinds in re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|", body, re.MULTILINE):
+        for kind in re.findall(r"`(\w+)`", kinds):
+            used[kind].add(key)
+    assert used == {kind: set(keys) for kind, keys in KEYS.items()}
+
+
 def test_the_results_guide_lists_the_columns() -> None:
     from safezone.analysis.estimates import COLUMNS
     from safezone.analysis.tables import DIAGNOSTICS
