@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..data.errors import Fault, InputError
+from ..data.export import write_atomically
 
 FOLDER = ".safezone"
 Shelf = Literal["fits", "summaries"]
@@ -62,35 +63,6 @@ def unwritable(path: Path, error: OSError) -> InputError:
             remedy="Free some space or make the folder writable, or choose another folder with --out.",
         )
     )
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part.
-
-    Parameters
-    ----------
-    path
-        Where the file goes; its folder exists.
-    content
-        Its bytes.
-
-    Raises
-    ------
-    InputError
-        When the disk is full or the folder read-only; the old file stays as it was.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        with temporary.open("wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise unwritable(path, error) from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -164,6 +136,18 @@ class Store:
     def damaged(self, shelf: Shelf, key: str) -> bool:
         """Whether there is something under this key that cannot be trusted."""
         return self._folder(shelf, key).exists() and self.find(shelf, key) is None
+
+    def discard(self, shelf: Shelf, key: str) -> None:
+        """Take an entry out of the store, in one step."""
+        gone = self.root / "tmp" / f"discarded.{uuid.uuid4().hex[:8]}"
+        try:
+            self._prepare(gone.parent)
+            os.rename(self._folder(shelf, key), gone)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise unwritable(self.root, error) from error
+        shutil.rmtree(gone, ignore_errors=True)
 
     def put(self, shelf: Shelf, components: Mapping[str, str], files: Mapping[str, bytes | Writer]) -> Entry:
         """Write an entry in one step.
