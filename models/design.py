@@ -1,4 +1,4 @@
-"""What the likelihood sees: arrays, names and scales, without statistics.
+r"""What the likelihood sees: arrays, names and scales, without statistics.
 
 One :class:`Design` serves every model of the catalogue, because variance, growth and within_between
 are one multilevel regression with different columns. Rows *i* belong to client *c* and therapist *t*
@@ -6,10 +6,10 @@ are one multilevel regression with different columns. Rows *i* belong to client 
 
 .. math::
 
-    r_{vi} = g_{v0} + F_i' g_v + \\sum_w A_{vw} r_{wi} + \\sum_w \\Phi_{vw} r_{w,i-1}
-             + \\eta_{v,c} + \\eta_{v,t} + e_{vi}, \\qquad \\eta = (I - A - \\Phi)\\, m
+    r_{vi} = g_{v0} + F_i' g_v + \sum_w A_{vw} r_{wi} + \sum_w \Phi_{vw} r_{w,i-1}
+             + \eta_{v,c} + \eta_{v,t} + e_{vi}, \qquad \eta = (I - A - \Phi)\, m
 
-    m_y = \\sum_k B_k m_k + d \\quad\\text{(clients and therapists alike)}
+    m_y = \sum_k B_k m_k + d \quad\text{(clients and therapists alike)}
 
 ``A`` and ``Φ`` hold the within effects, the own lag and the nuisance :attr:`Design.paths`; ``B`` the
 between effects. Rows that start a series (:attr:`Design.previous` is −1 in a dynamic model) have their
@@ -20,7 +20,7 @@ use for them). Any sampler must produce exactly these:
 
 ==================================================  =====================================================
 ``intercept``                                       outcome at F = 0 (time 0, reference categories, means)
-``fixed[fixed]``                                    coefficients of F in the outcome's equation
+``fixed[term]``                                     coefficients of F in the outcome's equation
 ``within[predictor]``                               β_W: within-client effects (paths x → y, lag 0 or 1)
 ``between_client[predictor]``                       B between clients of one therapist
 ``between_therapist[predictor]``                    B between therapists
@@ -41,22 +41,22 @@ use for them). Any sampler must produce exactly these:
 ``precision``, ``ends[end]``                        beta; ``ends`` only where ratings lie on the bounds
 ``dispersion``                                      negative_binomial
 ``predictor_intercept[predictor]``                  g_{k0}
-``predictor_fixed[predictor, fixed]``               g_k, net of the predictors (and lags) in x_k's equation
+``predictor_fixed[predictor, term]``                g_k, net of the predictors (and lags) in x_k's equation
 ``sd_predictor_client[predictor]``                  SDs of clients' latent means m_x
 ``cor_predictor_client[predictor, predictor_other]``  their correlations, where K ≥ 2
 ``predictor_client[client, predictor]``             m_x of clients
 ``sd_predictor_therapist``, ``cor_predictor_therapist``, ``predictor_therapist[therapist, predictor]``
 ``sd_predictor_residual[predictor]``                SDs of e_x
 ``initial_intercept[response]``                     dynamic models: rows that start a series
-``initial_fixed[response, fixed]``                  their fixed effects
+``initial_fixed[response, term]``                   their fixed effects
 ``initial_loading[response, response_other]``       their loadings on (m_x, m_y), client and therapist
-``initial_path[initial_path]``                      paths among their responses
+``initial_path[start_path]``                        paths among their responses
 ``initial_sd[response]``                            their residual SDs
 ``missing_covariate[hole_unit]``                    imputed covariates (PyMC)
-``missing_NAME[missing_NAME]``                      imputed values of predictor or outcome NAME (PyMC)
+``missing_NAME[hole_NAME]``                         imputed values of predictor or outcome NAME (PyMC)
 ==================================================  =====================================================
 
-Coordinates of ``client`` and ``therapist`` are running numbers: identifiers never enter a posterior.
+(A variable and its dim cannot share a name, hence ``term``.) Coordinates of ``client`` and ``therapist`` are running numbers: identifiers never enter a posterior.
 """
 
 from __future__ import annotations
@@ -233,6 +233,29 @@ class Holes:
     names: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class CourseGrid:
+    """The course over time, evaluated on a grid from the first to the last observed time.
+
+    Parameters
+    ----------
+    option
+        ``linear``, ``spline(3)``, …
+    times
+        Raw times, shape (grid,).
+    columns
+        Time columns of F (internal scale), shape (grid, time columns).
+    client_z, therapist_z
+        Columns of the random effects (1, time, …; 0 for within slopes), shape (grid, effects).
+    """
+
+    option: str
+    times: Floats
+    columns: Floats
+    client_z: Floats
+    therapist_z: Floats
+
+
 @dataclass(frozen=True, slots=True)
 class RowAccount:
     """What became of the session rows.
@@ -293,6 +316,8 @@ class Design:
         Order of the session within the client (as in the study), shape (rows,).
     time
         Raw time of each row, shape (rows,), with ``time_unit`` in words.
+    course
+        The time columns on a grid of times, for curves.
     previous
         Row that holds the client's previous session, −1 where there is none, shape (rows,).
     gap
@@ -339,6 +364,7 @@ class Design:
     session: Ints
     time: Floats
     time_unit: str
+    course: CourseGrid
     previous: Ints
     gap: Ints
     client_effects: tuple[Effect, ...]
@@ -418,7 +444,7 @@ class Design:
         coords: dict[str, list[str] | list[int]] = {
             "row": list(range(len(self.y))),
             "client": list(range(self.clients)),
-            "fixed": fixed,
+            "term": fixed,
             "client_effect": [effect.name for effect in self.client_effects],
             "client_effect_other": [effect.name for effect in self.client_effects],
         }
@@ -432,7 +458,7 @@ class Design:
             coords["response"] = list(self.responses)
             coords["response_other"] = list(self.responses)
             coords["path"] = [path.name for path in self.paths]
-            coords["initial_path"] = [path.name for path in self.initial_paths]
+            coords["start_path"] = [path.name for path in self.initial_paths]
         if self.interactions:
             coords["interaction"] = [interaction.name for interaction in self.interactions]
         if self.groups is not None:

@@ -20,7 +20,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-    from pytensor.tensor.variable import TensorVariable
+    from .families import Tensor
 
 Support = Literal["real", "positive", "unit", "correlation"]
 
@@ -185,7 +185,7 @@ class Prior:
             case _:
                 raise PriorError(f'{self} has no units; leave out scale = "raw".')
 
-    def to_pymc(self, name: str, dims: str | tuple[str, ...] | None = None) -> TensorVariable[Any, Any]:
+    def to_pymc(self, name: str, dims: str | tuple[str, ...] | None = None) -> Tensor:
         """Add the prior to the PyMC model on the stack and return its variable (not for ``lkj``)."""
         return joint_pymc(name, (self,), dims)
 
@@ -250,8 +250,8 @@ def parse(expression: str) -> Prior:
     return Prior(kind, tuple(values))
 
 
-def joint_pymc(name: str, priors: Sequence[Prior], dims: str | tuple[str, ...] | None) -> TensorVariable[Any, Any]:
-    """One PyMC variable with independent elements, each under its own prior.
+def joint_pymc(name: str, priors: Sequence[Prior], dims: str | tuple[str, ...] | None, **settings: object) -> Tensor:
+    """Add one PyMC variable with independent elements, each under its own prior.
 
     Parameters
     ----------
@@ -261,11 +261,13 @@ def joint_pymc(name: str, priors: Sequence[Prior], dims: str | tuple[str, ...] |
         One prior (a scalar, or shared by all elements) or as many as ``dims`` (flattened) has elements.
     dims
         Names of its dims; their coords must be in the model on the stack.
+    settings
+        Passed on to PyMC (``transform``, ``initval``); only where all elements share a distribution.
 
     Notes
     -----
-    Elements with the same distribution become one vectorised variable. Mixed ones become standard
-    scalars ``NAME__0``, ``NAME__1``, … under a deterministic vector.
+    Elements with the same distribution become one vectorised variable. Mixed ones become scalars
+    ``NAME__0``, ``NAME__1``, … under a deterministic vector.
     """
     import pymc as pm
     import pytensor.tensor as pt
@@ -276,10 +278,14 @@ def joint_pymc(name: str, priors: Sequence[Prior], dims: str | tuple[str, ...] |
     kinds = {prior.kind for prior in priors}
     if len(kinds) == 1:
         columns = np.array([prior.parameters for prior in priors], dtype=np.float64).T
-        parameters = [float(column[0]) if np.all(column == column[0]) else column.reshape(shape) for column in columns]
-        return cast("TensorVariable[Any, Any]", _PYMC[kinds.pop()](pm, name, parameters, names))
-    scalars = [_PYMC[prior.kind](pm, f"{name}__{i}", list(prior.parameters), None) for i, prior in enumerate(priors)]
-    return cast("TensorVariable[Any, Any]", pm.Deterministic(name, pt.stack(scalars).reshape(shape), dims=names))
+        values = [float(column[0]) if np.all(column == column[0]) else column.reshape(shape) for column in columns]
+        law, arguments = _PYMC[kinds.pop()](pm, values)
+        return cast("Tensor", law(name, **arguments, dims=names, **settings))
+    scalars = []
+    for i, prior in enumerate(priors):
+        law, arguments = _PYMC[prior.kind](pm, list(prior.parameters))
+        scalars.append(law(f"{name}__{i}", **arguments))
+    return cast("Tensor", pm.Deterministic(name, pt.stack(scalars).reshape(shape), dims=names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,15 +425,16 @@ _SAMPLE: Mapping[str, Callable[..., NDArray[np.float64]]] = {
     "uniform": lambda rng, size, lower, upper: rng.uniform(lower, upper, size),
 }
 
-_PYMC: Mapping[str, Callable[..., Any]] = {
-    "normal": lambda pm, name, p, dims: pm.Normal(name, mu=p[0], sigma=p[1], dims=dims),
-    "student_t": lambda pm, name, p, dims: pm.StudentT(name, nu=p[0], mu=p[1], sigma=p[2], dims=dims),
-    "half_normal": lambda pm, name, p, dims: pm.HalfNormal(name, sigma=p[0], dims=dims),
-    "half_student_t": lambda pm, name, p, dims: pm.Truncated(
-        name, pm.StudentT.dist(nu=p[0], mu=p[1], sigma=p[2]), lower=0.0, dims=dims
+_PYMC: Mapping[str, Callable[..., tuple[Any, dict[str, Any]]]] = {
+    "normal": lambda pm, p: (pm.Normal, {"mu": p[0], "sigma": p[1]}),
+    "student_t": lambda pm, p: (pm.StudentT, {"nu": p[0], "mu": p[1], "sigma": p[2]}),
+    "half_normal": lambda pm, p: (pm.HalfNormal, {"sigma": p[0]}),
+    "half_student_t": lambda pm, p: (
+        pm.Truncated,
+        {"dist": pm.StudentT.dist(nu=p[0], mu=p[1], sigma=p[2]), "lower": 0.0},
     ),
-    "exponential": lambda pm, name, p, dims: pm.Exponential(name, lam=p[0], dims=dims),
-    "gamma": lambda pm, name, p, dims: pm.Gamma(name, alpha=p[0], beta=p[1], dims=dims),
-    "beta": lambda pm, name, p, dims: pm.Beta(name, alpha=p[0], beta=p[1], dims=dims),
-    "uniform": lambda pm, name, p, dims: pm.Uniform(name, lower=p[0], upper=p[1], dims=dims),
+    "exponential": lambda pm, p: (pm.Exponential, {"lam": p[0]}),
+    "gamma": lambda pm, p: (pm.Gamma, {"alpha": p[0], "beta": p[1]}),
+    "beta": lambda pm, p: (pm.Beta, {"alpha": p[0], "beta": p[1]}),
+    "uniform": lambda pm, p: (pm.Uniform, {"lower": p[0], "upper": p[1]}),
 }

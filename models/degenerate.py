@@ -1,0 +1,76 @@
+"""Data that cannot carry a model: said before sampling, not found out by it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..data.errors import Fault, InputError
+from .options import fault
+
+if TYPE_CHECKING:
+    from ..data.study import Study
+    from .design import Design, Floats
+
+TOLERANCE = 1e-8
+"""Share of a column's length that must remain after projection on the others."""
+
+
+def refuse_degenerate(study: Study, design: Design) -> None:
+    """Refuse designs whose likelihood has no maximum or says nothing.
+
+    Raises
+    ------
+    InputError
+        One client; one session for each client; columns that are exact combinations of others (a
+        residual SD of zero would have unbounded density).
+    """
+    faults: list[Fault] = []
+    if design.clients < 2:
+        rule = "Differences between clients need at least two clients."
+        faults.append(fault(study, design.name, "outcome", rule, f"{design.clients} client", "Add clients."))
+    elif int(np.bincount(design.client).max()) < 2:
+        rule = "Telling clients from sessions needs clients with two or more sessions."
+        remedy = "Add sessions, or analyse the single ratings elsewhere."
+        faults.append(fault(study, design.name, "outcome", rule, "one session per client", remedy))
+    if not faults:
+        faults.extend(_collinear(study, design))
+    if faults:
+        raise InputError(*faults)
+
+
+def _collinear(study: Study, design: Design) -> list[Fault]:
+    """Find exact linear dependence among fixed columns, predictors and a continuous outcome."""
+    names = [column.name for column in design.fixed]
+    matrix = design.F
+    if len(design.holes.row):
+        matrix = matrix.copy()
+        matrix[design.holes.row, design.holes.column] = np.nan
+    keys = ["covariates"] * len(names)
+    keys = ["by" if c.factors[0].variable in design.options.by else k for c, k in zip(design.fixed, keys, strict=True)]
+    if design.latent:
+        names += [p.name for p in design.predictors]
+        keys += ["predictors"] * len(design.predictors)
+        matrix = np.column_stack([matrix, design.x])
+    if design.outcome.family in ("gaussian", "student_t") and design.options.lag == 0:
+        names.append(design.outcome.name)
+        keys.append("outcome")
+        matrix = np.column_stack([matrix, design.y])
+    complete = matrix[~np.isnan(matrix).any(axis=1)]
+    if len(complete) <= len(names) + 1:
+        return []
+    basis = np.full((len(complete), 1), len(complete) ** -0.5)
+    faults: list[Fault] = []
+    for j, (name, key) in enumerate(zip(names, keys, strict=True)):
+        column: Floats = complete[:, j]
+        rest = column - basis @ (basis.T @ column)
+        rest -= basis @ (basis.T @ rest)
+        length = float(np.linalg.norm(rest))
+        if length <= TOLERANCE * max(float(np.linalg.norm(column)), 1e-12):
+            others = ", ".join(names[:j]) or "the intercept"
+            rule = f"An exact combination of other variables of the model ({others})."
+            faults.append(fault(study, design.name, key, rule, name, f"Remove {name} or what it is made of."))
+        else:
+            basis = np.column_stack([basis, rest / length])
+    return faults

@@ -1,0 +1,266 @@
+"""The parameters of a design: names, symbols, meanings (``parameters.toml``) and priors with overrides."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from ..data.errors import Fault, InputError
+from ..data.study_file import suggestion
+from .design import Design, Effect
+from .families import laws
+from .model import Parameter
+from .options import fault
+from .priors import Prior, PriorError, check_support, defaults, parse
+
+if TYPE_CHECKING:
+    from ..data.study import Study
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place that holds a prior: a posterior variable, or one of its elements.
+
+    Parameters
+    ----------
+    variable, coordinate
+        Posterior variable and element; ``None`` where one prior serves all elements.
+    estimand
+        The name under which a study file sets it.
+    symbol, meaning
+        For people.
+    factor, shift
+        internal = factor · raw + shift; factor 0 where the parameter has no raw scale.
+    """
+
+    variable: str
+    coordinate: str | None
+    estimand: str
+    symbol: str
+    meaning: str
+    factor: float
+    shift: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """``within[safety]`` or ``sd_residual``."""
+        return self.variable if self.coordinate is None else f"{self.variable}[{self.coordinate}]"
+
+
+@cache
+def _texts() -> Mapping[str, Mapping[str, str]]:
+    table = tomllib.loads(files(__package__).joinpath("parameters.toml").read_text(encoding="utf-8"))
+    return {name: {key: str(value) for key, value in entry.items()} for name, entry in table.items()}
+
+
+def default_priors() -> dict[str, Prior]:
+    """Return the default prior of every posterior variable (and ``sd_client_slope`` etc. for their kinds)."""
+    return {name: default.prior for name, default in defaults().items()}
+
+
+def sampled_variables(design: Design) -> tuple[tuple[str, str | None], ...]:
+    """Return every posterior variable with a prior, with its dim (``None`` for one prior in all)."""
+    return tuple(_sampled(design))
+
+
+def _sampled(design: Design) -> Iterator[tuple[str, str | None]]:
+    family = design.family
+    if family != "ordinal":
+        yield "intercept", None
+    if design.fixed:
+        yield "fixed", "term"
+    if design.predictors:
+        yield "within", "predictor"
+        yield "between_client", "predictor"
+        if design.has_therapists:
+            yield "between_therapist", "predictor"
+    if design.interactions:
+        yield "moderation", "interaction"
+    if design.own_lag:
+        yield "own_lag", None
+    yield "sd_client", "client_effect"
+    if len(design.client_effects) > 1:
+        yield "cor_client", None
+    if design.has_therapists:
+        yield "sd_therapist", "therapist_effect"
+        if len(design.therapist_effects) > 1:
+            yield "cor_therapist", None
+    if design.groups is not None:
+        yield "sd_group", "group_effect"
+    for parameter in family_parameters(design):
+        yield parameter, None
+    if design.residual == "ar1":
+        yield "autocorrelation", None
+    if design.latent:
+        yield from _sampled_latent(design)
+
+
+def _sampled_latent(design: Design) -> Iterator[tuple[str, str | None]]:
+    """Parameters of the predictors' own equations."""
+    if design.paths:
+        yield "nuisance", "path"
+    yield "predictor_intercept", "predictor"
+    if design.fixed:
+        yield "predictor_fixed", "predictor"
+    yield "sd_predictor_client", "predictor"
+    if len(design.predictors) > 1:
+        yield "cor_predictor_client", None
+    if design.has_therapists:
+        yield "sd_predictor_therapist", "predictor"
+        if len(design.predictors) > 1:
+            yield "cor_predictor_therapist", None
+    yield "sd_predictor_residual", "predictor"
+    if design.dynamic:
+        yield "initial_intercept", None
+        if design.fixed:
+            yield "initial_fixed", None
+        yield "initial_loading", None
+        if design.initial_paths:
+            yield "initial_path", None
+        yield "initial_sd", None
+
+
+def family_parameters(design: Design) -> tuple[str, ...]:
+    """Return the family's parameters in this design; ``ends`` only where ratings lie on the bounds."""
+    parameters = laws()[design.family].parameters
+    if design.family == "beta" and not bool(((design.y <= 0) | (design.y >= 1)).any()):
+        return tuple(p for p in parameters if p != "ends")
+    return parameters
+
+
+def slots(design: Design) -> tuple[Slot, ...]:
+    """Return every place that holds a prior, in the order of the equation."""
+    found: list[Slot] = []
+    for variable, dim in sampled_variables(design):
+        elements: list[str | None] = [None] if dim is None else [str(c) for c in design.coords[dim]]
+        found.extend(_slot(design, variable, element) for element in elements)
+    return tuple(found)
+
+
+def _slot(design: Design, variable: str, element: str | None) -> Slot:
+    text = _texts()[variable]
+    labels = {p.name: p.label for p in design.predictors}
+    words = {
+        "c": element or "",
+        "y": design.outcome.label,
+        "x": labels.get(element or "", element or ""),
+        "within": (element or "").replace(":", ".within:", 1),
+    }
+    estimand = text["estimand"].format(**words)
+    if variable == "sd_client" and element in labels:
+        estimand = f"{element}.within.sd"
+    factor, shift = _conversion(design, text["raw"], element)
+    symbol = text["symbol"].format(**words)
+    return Slot(variable, element, estimand, symbol, text["meaning"].format(**words), factor, shift)
+
+
+def _conversion(design: Design, rule: str, element: str | None) -> tuple[float, float]:
+    """Return factor and shift from raw to internal units (see ``parameters.toml``)."""
+    outcome = design.outcome
+    sd = 1.0 if not laws()[outcome.family].continuous else outcome.sd
+    scales = {p.name: p for p in design.predictors}
+    columns = {c.name: c for c in design.fixed}
+    match rule:
+        case "location":
+            return (1.0 / sd, -outcome.mean / sd) if laws()[outcome.family].continuous else (1.0, 0.0)
+        case "slope":
+            return _size(columns[element or ""].factors) / sd, 0.0
+        case "path":
+            return scales[element or ""].sd / sd, 0.0
+        case "moderation":
+            interaction = next(i for i in design.interactions if i.name == element)
+            size = _size(design.fixed[interaction.column].factors)
+            return design.predictors[interaction.predictor].sd * size / sd, 0.0
+        case "effect":
+            return _effect_factor(design, element or "", sd), 0.0
+        case "outcome":
+            return 1.0 / sd, 0.0
+        case "predictor":
+            return 1.0 / scales[element or ""].sd, -scales[element or ""].mean / scales[element or ""].sd
+        case "predictor_sd":
+            return 1.0 / scales[element or ""].sd, 0.0
+        case _:
+            return 0.0, 0.0
+
+
+def _size(factors: tuple[object, ...]) -> float:
+    size = 1.0
+    for factor in factors:
+        size *= float(getattr(factor, "scale"))  # noqa: B009
+    return size
+
+
+def _effect_factor(design: Design, name: str, sd: float) -> float:
+    effect = next((e for e in design.client_effects if e.name == name), Effect(name, -1, 1.0))
+    unit = design.predictors[effect.predictor].sd if effect.predictor >= 0 else effect.scale
+    return unit / sd
+
+
+def prior_of(design: Design, slot: Slot) -> Prior:
+    """Return the prior that a slot holds: an override, or the default of its kind."""
+    own = design.priors.get(slot.name)
+    if own is not None:
+        return own
+    if slot.variable in ("sd_client", "sd_therapist") and slot.coordinate != "intercept":
+        return design.priors[f"{slot.variable}_slope"]
+    return design.priors[slot.variable]
+
+
+def parameters(design: Design) -> tuple[Parameter, ...]:
+    """Return every parameter with its prior, as the report prints them."""
+    return tuple(
+        Parameter(slot.name, slot.estimand, slot.symbol, prior_of(design, slot), slot.meaning) for slot in slots(design)
+    )
+
+
+def with_overrides(study: Study, design: Design) -> Design:
+    """Return the design with the study file's priors in place.
+
+    Raises
+    ------
+    InputError
+        For an unknown name (the nearest is named) or a prior that does not parse, is improper or does
+        not fit its parameter.
+    """
+    by_name = {slot.estimand: slot for slot in slots(design)}
+    priors = dict(design.priors)
+    faults: list[Fault] = []
+    for name, asked in design.options.priors.items():
+        key = f'priors."{name}"'
+        slot = by_name.get(name)
+        if slot is None:
+            rule = "No parameter of this model has that name."
+            faults.append(fault(study, design.name, key, rule, name, suggestion(name, list(by_name))))
+            continue
+        try:
+            priors[slot.name] = _override(slot, asked)
+        except PriorError as error:
+            faults.append(fault(study, design.name, key, str(error), None, f"Default: {prior_of(design, slot)}."))
+    if faults:
+        raise InputError(*faults)
+    return dataclasses.replace(design, priors=priors)
+
+
+def _override(slot: Slot, asked: str | dict[str, str]) -> Prior:
+    """Parse one override, ``"normal(0, 1)"`` or ``{prior = "…", scale = "raw"}``."""
+    entry = {"prior": asked} if isinstance(asked, str) else asked
+    unknown = set(entry) - {"prior", "scale"}
+    if unknown or "prior" not in entry:
+        raise PriorError('A prior is "normal(0, 0.5)" or {prior = "normal(0, 0.5)", scale = "raw"}.')
+    prior = parse(entry["prior"])
+    scale = entry.get("scale", "standardised")
+    if scale not in ("raw", "standardised"):
+        raise PriorError(f'scale is "raw" or "standardised", not "{scale}".')
+    if scale == "raw":
+        if slot.factor == 0.0:
+            raise PriorError(f"{slot.estimand} has no raw scale; leave out scale.")
+        prior = prior.converted(slot.factor, slot.shift)
+    check_support(prior, defaults()[slot.variable].support)
+    if defaults()[slot.variable].prior.kind == "lkj" and prior.kind != "lkj":
+        raise PriorError(f"Correlations take an lkj prior, e.g. lkj(2), not {prior}.")
+    return prior

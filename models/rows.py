@@ -1,0 +1,132 @@
+"""Which session rows a model uses, and why the others are left out: counted, never silent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..data.time import previous_row, usual_step
+from .columns import raw_values
+from .design import Floats, Ints
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..data.config import Level, ModelSection
+    from ..data.study import Study
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Rows of ``study.sessions`` in a model.
+
+    Parameters
+    ----------
+    rows
+        Their positions, shape (rows,).
+    excluded
+        (reason, rows) of the others.
+    """
+
+    rows: Ints
+    excluded: tuple[tuple[str, int], ...]
+
+
+def main_variables(options: ModelSection) -> tuple[str, ...]:
+    """Return variables with a main effect: groups, covariates, moderators."""
+    return (*options.by, *options.covariates, *options.moderators)
+
+
+def select(study: Study, options: ModelSection, times: Floats) -> Selection:
+    """Choose the rows of a model.
+
+    A row needs a rating of the outcome (or, with latent centring, of a predictor), a known category of
+    every categorical covariate and, where the model has time, a known time. Missing numbers are
+    integrated by the model instead. Observed centring needs every rating of the row.
+    """
+    outcome = study.sessions[options.outcome].notna().to_numpy()
+    ratings = [study.sessions[p].notna().to_numpy() for p in options.predictors]
+    rules: list[tuple[str, np.ndarray]] = []
+    if options.centring == "observed" or not ratings:
+        rules.append((f"{options.outcome} not rated", outcome))
+    else:
+        rules.append(("neither outcome nor predictors rated", np.any([outcome, *ratings], axis=0)))
+    if options.centring == "observed":
+        rules.extend((f"{p} not rated", rating) for p, rating in zip(options.predictors, ratings, strict=True))
+    everything = np.arange(len(study.sessions))
+    for variable in main_variables(options):
+        if study.variables[variable].categories:
+            rules.append((f"{variable} unknown", raw_values(study, variable, everything).notna().to_numpy()))
+    if options.time != "none":
+        rules.append(("time unknown", ~np.isnan(times)))
+    return _apply(everything, rules)
+
+
+def _apply(rows: Ints, rules: Sequence[tuple[str, np.ndarray]]) -> Selection:
+    keep = np.ones(len(rows), dtype=bool)
+    excluded: list[tuple[str, int]] = []
+    for reason, holds in rules:
+        lost = int((keep & ~holds).sum())
+        if lost:
+            excluded.append((reason, lost))
+        keep &= holds
+    return Selection(rows[keep], tuple(excluded))
+
+
+def units(study: Study, options: ModelSection, rows: Ints) -> tuple[dict[Level, Ints], int]:
+    """Give numbers to the sessions, clients and therapists of the rows.
+
+    A client without known therapist gets a therapist of its own, so that the therapist's share of the
+    variance is integrated over instead of being denied.
+
+    Returns
+    -------
+    dict, int
+        Codes per level, shape (rows,) each, and the number of known therapists.
+    """
+    sessions = study.sessions.iloc[rows]
+    client = pd.factorize(sessions["client"])[0].astype(np.int64)
+    codes: dict[Level, Ints] = {"session": np.arange(len(rows), dtype=np.int64), "client": client}
+    if not study.has_therapists:
+        return codes | {"therapist": np.zeros(len(rows), dtype=np.int64)}, 0
+    therapist, known = pd.factorize(sessions["therapist"])
+    code = therapist.astype(np.int64)
+    unknown = code < 0
+    code[unknown] = len(known) + np.unique(client[unknown], return_inverse=True)[1]
+    return codes | {"therapist": code}, len(known)
+
+
+@dataclass(frozen=True)
+class Links:
+    """The row of the previous session, −1 where none, and the sessions since, 0 where none."""
+
+    previous: Ints
+    gap: Ints
+
+
+def no_links(rows: Ints) -> Links:
+    """Return links of a model whose rows do not depend on one another."""
+    return Links(np.full(len(rows), -1, dtype=np.int64), np.zeros(len(rows), dtype=np.int64))
+
+
+def lag_links(study: Study, options: ModelSection, rows: Ints, times: Floats) -> Links:
+    """Link each row to the previous session, if that session is used and no gap lies between."""
+    at = previous_row(study, options.max_gap, times=times if options.max_gap is not None else None)
+    position = np.full(len(study.sessions), -1, dtype=np.int64)
+    position[rows] = np.arange(len(rows))
+    before = at[rows]
+    previous = np.where(before >= 0, position[before], -1)
+    return Links(previous.astype(np.int64), (previous >= 0).astype(np.int64))
+
+
+def residual_links(study: Study, rows: Ints) -> Links:
+    """Link each row to the client's last rated session of the same block, however long ago."""
+    sessions = study.sessions.iloc[rows]
+    client, block = sessions["client"].factorize()[0], sessions["block"].to_numpy()
+    same = np.r_[False, (client[1:] == client[:-1]) & (block[1:] == block[:-1])]
+    steps = np.diff(sessions["session"].to_numpy(), prepend=0) // usual_step(study)
+    previous = np.where(same, np.arange(len(rows)) - 1, -1)
+    return Links(previous.astype(np.int64), np.where(same, np.maximum(steps, 1), 0).astype(np.int64))
