@@ -104,8 +104,11 @@ def settings(
             merged = _merge(merged, _resolve(_layer(values, target), project))
     merged = _merge(merged, _resolve(_layer(dict(document.front_matter), target), document.path.parent))
     merged = _merge(merged, dict(overrides))
-    merged["by-author"] = authors(merged.get("author"))
-    merged["author"] = [str(author["plain"]) for author in cast("list[dict[str, object]]", merged["by-author"])]
+    by_author = authors(merged.get("author"))
+    merged["by-author"] = by_author
+    places = [place["name"] for author in by_author for place in cast("list[dict[str, str]]", author["affiliations"])]
+    merged["affiliations"] = list(dict.fromkeys(places))
+    merged["author"] = [str(author["plain"]) for author in by_author]
     language = str(merged.get("lang") or "en")
     merged["lang"] = language
     if "date" in merged:

@@ -70,11 +70,13 @@ _PARAGRAPHS: tuple[tuple[str, str, str, str, str, str], ...] = (
      '<w:spacing w:before="80" w:after="320" w:line="240" w:lineRule="auto"/>', '<w:sz w:val="20"/><w:szCs w:val="20"/>'),
     ("CalloutTitle", "Callout Title", "Normal", "Callout",
      '<w:keepNext/><w:pBdr><w:left w:val="single" w:sz="24" w:space="10" w:color="1F5673"/></w:pBdr>'
-     '<w:shd w:val="clear" w:color="auto" w:fill="F1F5F7"/><w:spacing w:before="240" w:after="0"/><w:ind w:left="240"/>',
+     '<w:shd w:val="clear" w:color="auto" w:fill="F1F5F7"/><w:spacing w:before="240" w:after="60"/><w:ind w:left="240"/>',
      '<w:b/><w:bCs/><w:color w:val="1F5673"/>'),
     ("Callout", "Callout", "Normal", "",
      '<w:pBdr><w:left w:val="single" w:sz="24" w:space="10" w:color="1F5673"/></w:pBdr>'
-     '<w:shd w:val="clear" w:color="auto" w:fill="F1F5F7"/><w:spacing w:before="0" w:after="0"/><w:ind w:left="240"/>', ""),
+     '<w:shd w:val="clear" w:color="auto" w:fill="F1F5F7"/><w:spacing w:before="0" w:after="160"/><w:ind w:left="240"/>', ""),
+    ("Equation", "Equation", "BodyText", "BodyText",
+     '<w:tabs><w:tab w:val="center" w:pos="4513"/><w:tab w:val="right" w:pos="9026"/></w:tabs><w:spacing w:before="200" w:after="200"/>', ""),
     ("TabTitle", "Tab Title", "BodyText", "BodyText", '<w:keepNext/><w:spacing w:before="200" w:after="80"/>', ""),
     ("SourceCode", "Source Code", "Normal", "",
      '<w:shd w:val="clear" w:color="auto" w:fill="F6F8F9"/><w:wordWrap w:val="off"/>'

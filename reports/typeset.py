@@ -131,7 +131,8 @@ def _html(composed: Composed, settings: Settings, work: Path, name: str) -> Path
 
 def _docx(composed: Composed, settings: Settings, work: Path, name: str) -> Path:
     output = work / f"{name}.docx"
-    arguments = [*_arguments(settings, work), "--to", "docx", "--output", str(output)]
+    template = _copy(work, "page.openxml")
+    arguments = [*_arguments(settings, work), "--to", "docx", "--template", str(template), "--output", str(output)]
     reference = settings.text("reference-doc")
     if reference:
         arguments += ["--reference-doc", reference]

@@ -35,6 +35,33 @@ local function column_widths(tbl, widths)
   return tbl
 end
 
+-- Headings above several columns are centred over a rule; a row with nothing but its first cell heads a
+-- group of rows; the first column names the rows.
+local function finish_table(tbl)
+  local columns = #tbl.colspecs
+  for _, row in ipairs(tbl.head.rows) do
+    for _, cell in ipairs(row.cells) do
+      if cell.col_span > 1 then
+        cell.alignment = "AlignCenter"
+        cell.attr.attributes["typst:stroke"] = "(bottom: 0.5pt)"
+      end
+    end
+  end
+  for _, body in ipairs(tbl.bodies) do
+    if target == "html" then body.row_head_columns = 1 end
+    for _, row in ipairs(body.body) do
+      local cells = row.cells
+      local group = #cells == columns and columns > 2 and #cells[1].contents > 0
+      for index = 2, #cells do group = group and #cells[index].contents == 0 end
+      if group then
+        cells[1].col_span = columns
+        row.cells = { cells[1] }
+      end
+    end
+  end
+  return tbl
+end
+
 -- "Table 1" above its title in italics; "Figure 1." before its caption (APA 7).
 local function label(div)
   local marks = div.attributes
@@ -160,8 +187,12 @@ local function equation(div)
     return raw(body .. " <" .. div.identifier .. ">")
   end
   if target == "docx" then
-    local tagged = pandoc.Math("DisplayMath", math.text .. "\\qquad(" .. div.attributes.number .. ")")
-    return pandoc.Para { pandoc.Span({}, pandoc.Attr(div.identifier)), tagged }
+    -- The style has a centred and a right tab stop, which is how Word users number equations.
+    local tab = raw_inline("<w:r><w:tab/></w:r>")
+    local formula = pandoc.Math("InlineMath", "\\displaystyle " .. math.text)
+    local text = "(" .. div.attributes.number .. ")"
+    local number = pandoc.Span({ pandoc.Str(text) }, pandoc.Attr(div.identifier))
+    return styled({ pandoc.Para { tab, formula, tab, number } }, "Equation")
   end
   local tag = pandoc.Span({ pandoc.Str("(" .. div.attributes.number .. ")") }, pandoc.Attr("", { "equation-number" }))
   return pandoc.Div({ pandoc.Plain { math, tag } }, pandoc.Attr(div.identifier, { "equation" }))
@@ -257,6 +288,9 @@ local function block(div)
     local kind = class:match("^callout%-(%a+)$")
     if kind then return callout(div, kind) end
   end
+  if target == "docx" and div.classes:includes("table-note") then
+    return styled(div.content, "Table Note")
+  end
   if target == "typst" and div.classes:includes("table-note") then
     local result = pandoc.List { raw("#table-note[") }
     result:extend(div.content)
@@ -268,6 +302,7 @@ end
 function Pandoc(doc)
   local lang = pandoc.utils.stringify(doc.meta.lang or "en"):sub(1, 2)
   titles = callouts[lang] or callouts.en
+  doc = doc:walk { Table = finish_table }
   -- Inner blocks first: a float may stand inside a tab or a callout.
   doc = doc:walk { traverse = "typewise", Div = block }
   if target == "typst" then

@@ -37,16 +37,15 @@ local function conditional(element)
   end
 end
 
--- HTML that a library shows (a pandas table) becomes native elsewhere.
+-- A table that a library shows as HTML (pandas) becomes a native one; elsewhere than in HTML, so does any HTML.
 local function html_block(raw)
-  if raw.format == "html" and target ~= "html" then
-    local blocks = pandoc.read(raw.text, "html").blocks
-    local kept = pandoc.List()
-    for _, block in ipairs(blocks) do
-      if block.t ~= "RawBlock" then kept:insert(block) end
-    end
-    return kept
-  end
+  if raw.format ~= "html" then return nil end
+  local frame = raw.text:find('class="dataframe"', 1, true) ~= nil
+  if target == "html" and not frame then return nil end
+  local blocks = pandoc.read(raw.text, "html").blocks
+  local tables = blocks:filter(function(block) return block.t == "Table" end)
+  if frame and #tables > 0 then return tables end
+  return blocks:filter(function(block) return block.t ~= "RawBlock" end)
 end
 
 local function number(identifier)
@@ -117,6 +116,8 @@ local structure = {
     return float(figure.identifier, "fig", value, caption, figure.content), false
   end,
   Table = function(tbl)
+    -- Widths of grid tables are those of their source text; a table finds its own.
+    tbl.colspecs = tbl.colspecs:map(function(spec) return { spec[1], nil } end)
     local _, value = number(tbl.identifier)
     if value == nil and #tbl.caption.long == 0 then return nil, false end
     local caption = pandoc.utils.blocks_to_inlines(tbl.caption.long)
