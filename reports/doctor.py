@@ -41,9 +41,7 @@ _PARTS = (
 
 def tools() -> tuple[Tool, ...]:
     """Return every tool that rendering uses, missing ones with their remedy."""
-    from . import quarto
-
-    found = quarto.version()
+    found = quarto_version()
     remedy = "" if found else "Optional: install Quarto from its site, or `pip install safezone[quarto]`."
     first = Tool("quarto", found, "renders the same documents, if present", remedy)
     return (first, *(_part(*part) for part in _PARTS))
@@ -55,15 +53,18 @@ def embedded_version() -> str:
     return f"embedded: pandoc {_pandoc() or '?'}, typst {_installed('typst') or '?'}"
 
 
+def quarto_version() -> str | None:
+    """Return the version of Quarto on PATH, or ``None``."""
+    from . import quarto
+
+    return quarto.version()
+
+
 def renderer_version() -> str:
     """Return the renderer that ``auto`` would choose, with its version; cheap."""
     from .render import choose
 
-    if choose("auto") == "quarto":
-        from . import quarto
-
-        return f"quarto {quarto.version()}"
-    return embedded_version()
+    return f"quarto {quarto_version()}" if choose("auto") == "quarto" else embedded_version()
 
 
 def _part(name: str, package: str, purpose: str) -> Tool:

@@ -68,7 +68,12 @@ class _Step:
 
 
 def run(
-    document: Document, settings: Settings, parameters: Mapping[str, object], *, timeout: float = TIMEOUT
+    document: Document,
+    settings: Settings,
+    parameters: Mapping[str, object],
+    *,
+    environment: Mapping[str, str] | None = None,
+    timeout: float = TIMEOUT,
 ) -> tuple[Ran, ...]:
     """Run a document for one format.
 
@@ -80,6 +85,8 @@ def run(
         The merged metadata of the format.
     parameters
         Values that replace those of the cell tagged ``parameters``.
+    environment
+        Environment variables for the kernel, beside the process's own.
     timeout
         Seconds that one cell may take.
 
@@ -103,7 +110,8 @@ def run(
         return tuple(Ran(step.block, ()) for step in steps)
     # A thread of its own: the caller may sit in a notebook whose event loop is running.
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(lambda: asyncio.run(_run(document, settings, parameters, steps, timeout))).result()
+        work = _run(document, settings, parameters, steps, environment or {}, timeout)
+        return pool.submit(asyncio.run, work).result()
 
 
 def option(cell: Cell, settings: Settings, name: str, default: object) -> object:
@@ -153,7 +161,12 @@ def _check_parameters(document: Document, parameters: Mapping[str, object]) -> N
 
 
 async def _run(
-    document: Document, settings: Settings, parameters: Mapping[str, object], steps: tuple[_Step, ...], timeout: float
+    document: Document,
+    settings: Settings,
+    parameters: Mapping[str, object],
+    steps: tuple[_Step, ...],
+    environment: Mapping[str, str],
+    timeout: float,
 ) -> tuple[Ran, ...]:
     import nbformat
     from jupyter_client.kernelspec import KernelSpecManager
@@ -174,14 +187,14 @@ async def _run(
             allow_errors=True,
             resources={"metadata": {"path": str(settings.folder)}},
         )
-        environment = {
+        variables = {
             **os.environ,
+            **environment,
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
             "QUARTO_EXECUTE_INFO": str(info),
-            "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", ""),
         }
         with open(os.devnull, "w") as nowhere:  # noqa: ASYNC230 - a null device does not block
-            async with client.async_setup_kernel(env=environment, stderr=nowhere):
+            async with client.async_setup_kernel(env=variables, stderr=nowhere):
                 await _execute(client, _SETUP + _figure_call(settings, None))
                 ran = []
                 for step in steps:

@@ -27,7 +27,14 @@ def version() -> str | None:
 
 
 def render(
-    source: Path, target: str, work: Path, *, parameters: Mapping[str, object], overrides: Mapping[str, object]
+    source: Path,
+    target: str,
+    work: Path,
+    *,
+    parameters: Mapping[str, object],
+    overrides: Mapping[str, object],
+    profile: str | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Path:
     """Render one format with ``quarto render``.
 
@@ -43,6 +50,10 @@ def render(
         Values of the parameter cell.
     overrides
         Metadata that wins over the front matter.
+    profile
+        Project profiles, comma-separated.
+    environment
+        Environment variables beside the process's own.
 
     Returns
     -------
@@ -62,8 +73,10 @@ def render(
     command = [program, "render", source.name, "--to", f"safezone-{target}", "--metadata-file", str(metadata), "--no-cache"]
     for name, value in parameters.items():
         command += ["-P", f"{name}:{value}"]
-    environment = {**os.environ, "QUARTO_PYTHON": sys.executable}
-    done = subprocess.run(command, cwd=source.parent, env=environment, capture_output=True, encoding="utf-8", check=False)
+    if profile is not None:
+        command += ["--profile", profile]
+    variables = {**os.environ, **(environment or {}), "QUARTO_PYTHON": sys.executable}
+    done = subprocess.run(command, cwd=source.parent, env=variables, capture_output=True, encoding="utf-8", check=False)
     if done.returncode != 0:
         tail = "\n".join(f"    {line}" for line in (done.stderr or done.stdout).strip().splitlines()[-15:])
         raise RenderError(f"{source.name}: Quarto could not render {target}.\n{tail}")

@@ -49,6 +49,21 @@ class Rendered:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What both renderers are told."""
+
+    source: Path
+    project: Path
+    out_dir: Path
+    parameters: Mapping[str, object]
+    metadata: Mapping[str, object]
+    profile: str | None
+    environment: Mapping[str, str]
+    timeout: float
+    say: Callable[[str], None]
+
+
 def render(
     source: Path,
     formats: Iterable[Format],
@@ -59,6 +74,7 @@ def render(
     project_dir: Path | None = None,
     metadata: Mapping[str, object] | None = None,
     profile: str | None = None,
+    environment: Mapping[str, str] | None = None,
     timeout: float = 600.0,
     progress: Callable[[str], None] | None = None,
 ) -> tuple[Rendered, ...]:
@@ -82,6 +98,8 @@ def render(
         Title, authors, language … that win over the front matter.
     profile
         Project profiles (``ci``); by default the environment's ``QUARTO_PROFILE``.
+    environment
+        Environment variables for the document's code, beside the process's own.
     timeout
         Seconds that one cell may take.
     progress
@@ -112,19 +130,17 @@ def render(
             raise InputError(
                 fault(source.name, None, "formats", "The format is unknown.", name, f"Use one of: {', '.join(TARGETS)}.")
             )
-    say = progress if progress is not None else _silent
+    job = _Job(source, project, out_dir, parameters or {}, metadata or {}, profile, environment or {}, timeout, progress or _silent)
     chosen = choose(renderer)
     out_dir.mkdir(parents=True, exist_ok=True)
     if chosen == "quarto":
-        return tuple(_quarto(source, name, out_dir, parameters or {}, metadata or {}, say) for name in wanted)
+        return tuple(_quarto(job, name) for name in wanted)
     from .qmd import parse
     from .qmd_rules import check
 
     document = parse(source)
     check(document)
-    return tuple(
-        _embedded(document, name, out_dir, project, parameters or {}, metadata or {}, profile, timeout, say) for name in wanted
-    )
+    return tuple(_embedded(job, document, name) for name in wanted)
 
 
 def choose(renderer: Renderer) -> Literal["quarto", "embedded"]:
@@ -138,17 +154,7 @@ def _silent(_: str) -> None:
     """Report nothing."""
 
 
-def _embedded(
-    document: Document,
-    name: Format,
-    out_dir: Path,
-    project: Path,
-    parameters: Mapping[str, object],
-    overrides: Mapping[str, object],
-    profile: str | None,
-    timeout: float,
-    say: Callable[[str], None],
-) -> Rendered:
+def _embedded(job: _Job, document: Document, name: Format) -> Rendered:
     from .compose import compose
     from .doctor import embedded_version
     from .execute import run
@@ -156,33 +162,30 @@ def _embedded(
     from .typeset import typeset
 
     start = time.perf_counter()
-    merged = settings(document, TARGETS[name], project, overrides, profile)
+    stem = job.source.stem
+    merged = settings(document, TARGETS[name], job.project, job.metadata, job.profile)
     with tempfile.TemporaryDirectory(prefix="safezone-render-") as scratch:
         work = Path(scratch).resolve()
-        say(f"{document.path.stem}.{name}: running the document's code")
-        ran = run(document, merged, parameters, timeout=timeout)
+        job.say(f"{stem}.{name}: running the document's code")
+        ran = run(document, merged, job.parameters, environment=job.environment, timeout=job.timeout)
         composed = compose(ran, merged, work / "figures")
-        say(f"{document.path.stem}.{name}: typesetting")
-        made, notes = typeset(composed, merged, work, document.path.stem)
-        path = publish(made, out_dir / f"{document.path.stem}.{name}")
+        job.say(f"{stem}.{name}: typesetting")
+        made, notes = typeset(composed, merged, work, stem)
+        path = publish(made, job.out_dir / f"{stem}.{name}")
     return Rendered(path, name, embedded_version(), time.perf_counter() - start, notes)
 
 
-def _quarto(
-    source: Path,
-    name: Format,
-    out_dir: Path,
-    parameters: Mapping[str, object],
-    overrides: Mapping[str, object],
-    say: Callable[[str], None],
-) -> Rendered:
+def _quarto(job: _Job, name: Format) -> Rendered:
     from . import quarto
 
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="safezone-render-") as scratch:
-        say(f"{source.stem}.{name}: rendering with Quarto")
-        made = quarto.render(source, TARGETS[name], Path(scratch), parameters=parameters, overrides=overrides)
-        path = publish(made, out_dir / f"{source.stem}.{name}")
+        job.say(f"{job.source.stem}.{name}: rendering with Quarto")
+        made = quarto.render(
+            job.source, TARGETS[name], Path(scratch), parameters=job.parameters, overrides=job.metadata,
+            profile=job.profile, environment=job.environment,
+        )  # fmt: skip
+        path = publish(made, job.out_dir / f"{job.source.stem}.{name}")
     return Rendered(path, name, f"quarto {quarto.version()}", time.perf_counter() - start)
 
 

@@ -24,7 +24,10 @@ NOTE = {"en": "Note.", "de": "Anmerkung."}
 MISSING = "–"
 _FIGURE, _POINT, _INDENT = "\N{FIGURE SPACE}", "\N{PUNCTUATION SPACE}", "\N{EM SPACE}"
 _REFERENCES = {ord(sign): f"&#{ord(sign)};" for sign in (_FIGURE, _POINT, _INDENT)}
-_NUMBER = re.compile(r"^(?P<whole>[<>=≈ ]*[−+-]?[\d,. ]*?\d?)(?P<rest>[.,]\d+)?$")
+_NUMBER = {
+    "en": re.compile(r"^[<>=≈ ]*[−+-]?(?:\d[\d,]*)?(?P<rest>\.\d+)?$"),
+    "de": re.compile(r"^[<>=≈ ]*[−+-]?(?:\d[\d.]*)?(?P<rest>,\d+)?$"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +228,7 @@ def _column(table: Table, column: Column) -> tuple[list[str], Align]:
     digits = column.digits if column.digits is not None else 0 if whole else 2
     texts = [_cell(value, column, digits, table.language) for value in values]
     align: Align = column.align or ("right" if numeric else "left")
-    return (_aligned(texts) if align == "right" else texts), align
+    return (_aligned(texts, table.language) if align == "right" else texts), align
 
 
 def _cell(value: object, column: Column, digits: int, language: str) -> str:
@@ -243,9 +246,10 @@ def _cell(value: object, column: Column, digits: int, language: str) -> str:
     return str(value) if column.rich else escape(str(value))
 
 
-def _aligned(texts: list[str]) -> list[str]:
+def _aligned(texts: list[str], language: str) -> list[str]:
     """Pad numbers with figure spaces so that decimal signs stand under each other in every format."""
-    matches = [_NUMBER.match(text) for text in texts]
+    pattern = _NUMBER.get(language, _NUMBER["en"])
+    matches = [pattern.match(text) for text in texts]
     longest = max((len(match["rest"] or "") for match in matches if match), default=0)
     result = []
     for text, match in zip(texts, matches, strict=True):

@@ -94,6 +94,12 @@ local function as_alt(image)
   return image
 end
 
+-- Widths of grid tables are those of their source text; a table finds its own.
+local function natural_widths(tbl)
+  tbl.colspecs = tbl.colspecs:map(function(spec) return { spec[1], nil } end)
+  return tbl
+end
+
 local structure = {
   traverse = "topdown",
   Div = function(div)
@@ -116,8 +122,6 @@ local structure = {
     return float(figure.identifier, "fig", value, caption, figure.content), false
   end,
   Table = function(tbl)
-    -- Widths of grid tables are those of their source text; a table finds its own.
-    tbl.colspecs = tbl.colspecs:map(function(spec) return { spec[1], nil } end)
     local _, value = number(tbl.identifier)
     if value == nil and #tbl.caption.long == 0 then return nil, false end
     local caption = pandoc.utils.blocks_to_inlines(tbl.caption.long)
@@ -182,7 +186,7 @@ function Pandoc(doc)
   word = words[lang] or words.en
   number_sections = doc.meta["number-sections"] == true
   doc = doc:walk { Div = conditional, Span = conditional, RawBlock = html_block }
-  doc = doc:walk { Image = as_alt }
+  doc = doc:walk { Image = as_alt, Table = natural_widths }
   doc = doc:walk(structure)
   return doc:walk { Cite = cite }
 end
