@@ -215,5 +215,5 @@ def _dangling(file: str, line: int, label: str, known: set[str]) -> Fault:
 
     near = difflib.get_close_matches(label, sorted(known), n=1, cutoff=0.5)
     remedy = f"Did you mean @{near[0]}?" if near else "Give the cell, figure, table, section or equation this label."
-    assert label.split("-")[0] in CROSSREFS
+    assert label.split("-", maxsplit=1)[0] in CROSSREFS
     return fault(file, line, None, "The cross-reference points nowhere.", f"@{label}", remedy)

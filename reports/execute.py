@@ -140,7 +140,9 @@ def _check_parameters(document: Document, parameters: Mapping[str, object]) -> N
     for block in document.blocks:
         if isinstance(block, Cell) and "parameters" in block.tags:
             tree = ast.parse(block.source)
-            known = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)})
+            known = sorted(
+                {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+            )
             faults = [
                 fault(
                     block.file, block.line, "parameters", f"The parameter cell has no `{name}`.", name,
@@ -193,7 +195,7 @@ async def _run(
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
             "QUARTO_EXECUTE_INFO": str(info),
         }
-        with open(os.devnull, "w") as nowhere:  # noqa: ASYNC230 - a null device does not block
+        with open(os.devnull, "w") as nowhere:
             async with client.async_setup_kernel(env=variables, stderr=nowhere):
                 await _execute(client, _SETUP + _figure_call(settings, None))
                 ran = []
@@ -220,7 +222,9 @@ async def _step(
         if cell is not None and "parameters" in cell.tags and parameters:
             outputs += await _execute(client, "\n".join(f"{name} = {value!r}" for name, value in parameters.items()))
     except CellTimeoutError:
-        raise RenderError(f"{_where(step, 1)}: the cell took longer than {timeout:.0f} seconds and was stopped.") from None
+        raise RenderError(
+            f"{_where(step, 1)}: the cell took longer than {timeout:.0f} seconds and was stopped."
+        ) from None
     except DeadKernelError:
         raise RenderError(
             f"{_where(step, 1)}: the Python process of the report died here (out of memory, or a crash in a library)."

@@ -22,8 +22,8 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 EXTENSION = Path("_extensions") / "safezone"
 _PATHS = ("bibliography", "csl", "reference-doc", "css")
 _MONTHS = {
-    "en": "January February March April May June July August September October November December".split(),
-    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split(),
+    "en": ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"],
+    "de": ["Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"],
 }
 
 
@@ -112,7 +112,7 @@ def settings(
     language = str(merged.get("lang") or "en")
     merged["lang"] = language
     if "date" in merged:
-        merged["date"] = date_text(str(merged["date"]), language.split("-")[0], document.path)
+        merged["date"] = date_text(str(merged["date"]), language.split("-", maxsplit=1)[0], document.path)
     project_options = merged.pop("project", {})
     in_project = isinstance(project_options, dict) and project_options.get("execute-dir") == "project"
     return Settings(target, merged, extension, project if in_project else document.path.parent)

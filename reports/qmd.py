@@ -141,7 +141,9 @@ def load_yaml(text: str, file: str, first_line: int = 1) -> dict[str, object]:
         mark = error.problem_mark
         line = first_line + (mark.line if mark is not None else 0)
         raise InputError(
-            fault(file, line, None, f"This is not YAML: {error.problem}.", None, "Mend the line; quote text with colons.")
+            fault(
+                file, line, None, f"This is not YAML: {error.problem}.", None, "Mend the line; quote text with colons."
+            )
         ) from None
     if value is None:
         return {}
@@ -195,7 +197,9 @@ def _read(path: Path, name: str, line: int | None) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise InputError(fault(name, line, None, "The file does not exist.", str(path.name), "Check the path.")) from None
+        raise InputError(
+            fault(name, line, None, "The file does not exist.", str(path.name), "Check the path.")
+        ) from None
     except UnicodeDecodeError:
         raise InputError(
             fault(name, line, None, "The file is not UTF-8 text.", str(path.name), "Save it as UTF-8.")
@@ -253,7 +257,9 @@ def _closing(lines: list[str], opening: int, fence: str, name: str, number: int)
     for position in range(opening + 1, len(lines)):
         if close.match(lines[position]):
             return position
-    raise InputError(fault(name, number, None, "The code block never ends.", lines[opening].strip(), f"Close it with {fence}."))
+    raise InputError(
+        fault(name, number, None, "The code block never ends.", lines[opening].strip(), f"Close it with {fence}.")
+    )
 
 
 def _cell(body: list[str], info: re.Match[str], name: str, number: int) -> Cell:
@@ -273,7 +279,9 @@ def _cell(body: list[str], info: re.Match[str], name: str, number: int) -> Cell:
 
 def _included(target: str, path: Path, name: str, number: int, depth: int) -> list[Prose | Cell]:
     if depth >= _MAX_INCLUDES:
-        raise InputError(fault(name, number, "include", "Includes are nested too deeply.", target, "Remove the circle."))
+        raise InputError(
+            fault(name, number, "include", "Includes are nested too deeply.", target, "Remove the circle.")
+        )
     file = path.parent / target
     if not file.is_file():
         raise InputError(fault(name, number, "include", "The included file does not exist.", target, "Check the path."))

@@ -38,7 +38,9 @@ DIV_CLASSES_REFUSED = re.compile(
 )
 CALLOUTS = frozenset({"note", "tip", "warning", "important", "caution"})
 CROSSREFS = frozenset({"fig", "tbl", "sec", "eq"})
-_CROSSREFS_REFUSED = re.compile(r"(?<![\w\\])@(lst|thm|lem|cor|prp|cnj|def|exm|exr|sol|rem|alg|nte|tip|wrn|imp|cau|vid|dia)-[\w-]+")
+_CROSSREFS_REFUSED = re.compile(
+    r"(?<![\w\\])@(lst|thm|lem|cor|prp|cnj|def|exm|exr|sol|rem|alg|nte|tip|wrn|imp|cau|vid|dia)-[\w-]+"
+)
 _IDS_REFUSED = re.compile(r"\{[^}]*#(lst|thm|lem|cor|prp|cnj|def|exm|exr|sol|rem|alg)-[\w-]+")
 _SHORTCODE = re.compile(r"\{\{<\s*(?P<name>[\w-]+)?[^>]*>\}\}")
 _DIV = re.compile(r"^\s*:{3,}\s*(?P<attributes>\{.*\}|[\w-]+)\s*:*\s*$")
@@ -101,7 +103,9 @@ def _blocks(document: Document) -> Iterator[Fault]:
         yield from _cell(block)
         parameter_cells += "parameters" in block.tags
         if parameter_cells > 1 and "parameters" in block.tags:
-            yield fault(block.file, block.line, "tags", "Only one cell is the parameter cell.", None, "Join the two cells.")
+            yield fault(
+                block.file, block.line, "tags", "Only one cell is the parameter cell.", None, "Join the two cells."
+            )
         if block.label is not None:
             if block.label in labels:
                 yield fault(

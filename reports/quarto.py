@@ -70,7 +70,16 @@ def render(
         raise RenderError("Quarto is not on PATH. Install it, or choose `--renderer embedded`.")
     metadata = work / "metadata.json"
     metadata.write_text(json.dumps(dict(overrides), default=str, ensure_ascii=False), encoding="utf-8")
-    command = [program, "render", source.name, "--to", f"safezone-{target}", "--metadata-file", str(metadata), "--no-cache"]
+    command = [
+        program,
+        "render",
+        source.name,
+        "--to",
+        f"safezone-{target}",
+        "--metadata-file",
+        str(metadata),
+        "--no-cache",
+    ]
     for name, value in parameters.items():
         command += ["-P", f"{name}:{value}"]
     if profile is not None:

@@ -150,7 +150,9 @@ def reference_docx() -> bytes:
     """Return the Word template as bytes; the same bytes for the same pandoc."""
     from .typeset import pandoc
 
-    base = subprocess.run([str(pandoc()), "--print-default-data-file", "reference.docx"], capture_output=True, check=True).stdout
+    base = subprocess.run(
+        [str(pandoc()), "--print-default-data-file", "reference.docx"], capture_output=True, check=True
+    ).stdout
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(base)) as source, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
         for name in sorted(source.namelist()):
@@ -191,7 +193,11 @@ def _add(target: zipfile.ZipFile, name: str, content: bytes) -> None:
 
 
 def _paragraph(identifier: str, name: str, based: str, following: str, paragraph: str, run: str) -> str:
-    custom = "" if name == name.lower() or identifier in ("BodyText", "Title", "Subtitle", "Date", "Bibliography") else ' w:customStyle="1"'
+    custom = (
+        ""
+        if name == name.lower() or identifier in ("BodyText", "Title", "Subtitle", "Date", "Bibliography")
+        else ' w:customStyle="1"'
+    )
     after = f'<w:next w:val="{following}"/>' if following else ""
     return (
         f'<w:style w:type="paragraph"{custom} w:styleId="{identifier}"><w:name w:val="{name}"/><w:basedOn w:val="{based}"/>{after}'

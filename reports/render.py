@@ -128,9 +128,21 @@ def render(
     for name in wanted:
         if name not in TARGETS:
             raise InputError(
-                fault(source.name, None, "formats", "The format is unknown.", name, f"Use one of: {', '.join(TARGETS)}.")
+                fault(
+                    source.name, None, "formats", "The format is unknown.", name, f"Use one of: {', '.join(TARGETS)}."
+                )
             )
-    job = _Job(source, project, out_dir, parameters or {}, metadata or {}, profile, environment or {}, timeout, progress or _silent)
+    job = _Job(
+        source,
+        project,
+        out_dir,
+        parameters or {},
+        metadata or {},
+        profile,
+        environment or {},
+        timeout,
+        progress or _silent,
+    )
     chosen = choose(renderer)
     out_dir.mkdir(parents=True, exist_ok=True)
     if chosen == "quarto":

@@ -123,7 +123,9 @@ def report(
     manifest = read_manifest(folder)
     if manifest is None:
         raise InputError(
-            Fault("error", folder.name, None, None, "There are no results here.", None, "Run `safezone run STUDY` first.")
+            Fault(
+                "error", folder.name, None, None, "There are no results here.", None, "Run `safezone run STUDY` first."
+            )
         )
     source = find_template(name, path.parent)
     sources = _files(source)
@@ -152,9 +154,7 @@ def report(
             timeout=timeout,
             progress=say,
         )
-        contents: dict[str, bytes | Path] = {
-            f"{FOLDER}/{name}.{one.format}": one.path for one in made
-        }
+        contents: dict[str, bytes | Path] = {f"{FOLDER}/{name}.{one.format}": one.path for one in made}
         numbers = _numbers(folder / LOCK, lock, others=set(manifest.get("reports", {})) - {name})
         if numbers is not None:
             contents[LOCK] = numbers
@@ -162,7 +162,9 @@ def report(
     known = [*targets, *_still_fresh(before, manifest, folder, sources, key, targets)]
     facts = {"formats": sorted(file.suffix[1:] for file in known), "renderer": made[0].renderer, "key": key}
     record_report(folder, name, facts, known, sources)
-    say(f"{name}: {', '.join(f'{one.format} in {one.seconds:.1f} s' for one in made)}, rendered with {made[0].renderer}")
+    say(
+        f"{name}: {', '.join(f'{one.format} in {one.seconds:.1f} s' for one in made)}, rendered with {made[0].renderer}"
+    )
     notes = tuple(note for one in made for note in one.notes)
     entry = (read_manifest(folder) or {}).get("reports", {}).get(name, {})
     return Report(targets, name, made[0].renderer, True, notes, entry)
@@ -181,7 +183,9 @@ def find_template(name: str, study_folder: Path) -> Path:
             return place
     bundled = {folder.name for folder in TEMPLATES.iterdir() if folder.is_dir() and _documents(folder)}
     own = study_folder / "reports"
-    mine = {folder.name for folder in own.iterdir() if folder.is_dir() and _documents(folder)} if own.is_dir() else set()
+    mine = (
+        {folder.name for folder in own.iterdir() if folder.is_dir() and _documents(folder)} if own.is_dir() else set()
+    )
     raise InputError(
         Fault("error", "report", None, "template", "There is no such template.", name,
               f"Use one of: {', '.join(sorted(bundled | mine))}.")

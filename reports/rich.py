@@ -16,7 +16,9 @@ from typing import Literal
 
 Output = Literal["html", "typst", "latex", "plain"]
 _ESCAPE = re.compile(r"([\\`*_{}\[\]<>#|~^$@&'\"])|(?<=-)-|(?<=\.)\.")
-_TOKEN = re.compile(r"\\(?P<sign>[^A-Za-z0-9\s])|(?P<mark>\*\*|\*|\^|~)|\$(?P<math>(?:\\.|[^$\\])+)\$|(?P<text>.)", re.DOTALL)
+_TOKEN = re.compile(
+    r"\\(?P<sign>[^A-Za-z0-9\s])|(?P<mark>\*\*|\*|\^|~)|\$(?P<math>(?:\\.|[^$\\])+)\$|(?P<text>.)", re.DOTALL
+)
 _FIELDS = {"**": "bold", "*": "italic", "^": "raised", "~": "lowered"}
 
 

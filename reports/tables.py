@@ -215,7 +215,9 @@ def _grid(table: Table) -> Grid:
         headers=tuple(escape(column.key) if column.header is None else column.header for column in columns),
         aligns=tuple(align for _, align in cells),
         rows=tuple(rows),
-        spans=tuple((spanner.header, keys.index(spanner.first), keys.index(spanner.last)) for spanner in table.spanners),
+        spans=tuple(
+            (spanner.header, keys.index(spanner.first), keys.index(spanner.last)) for spanner in table.spanners
+        ),
     )
 
 
@@ -338,6 +340,8 @@ def _spanned(grid: Grid) -> str:
     ) + "+"  # fmt: skip
     lines = [top, upper, middle, lower, head]
     for row in grid.rows:
-        lines.append("|" + "|".join(f" {cell}".ljust(width) for cell, width in zip(row.cells, widths, strict=True)) + "|")
+        lines.append(
+            "|" + "|".join(f" {cell}".ljust(width) for cell, width in zip(row.cells, widths, strict=True)) + "|"
+        )
         lines.append("+" + "+".join("-" * width for width in widths) + "+")
     return "\n".join(lines)

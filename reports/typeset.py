@@ -21,7 +21,9 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {"toc-title": "Contents", "abstract-title": "Abstract", "skip-text": "Skip to the text"},
     "de": {"toc-title": "Inhalt", "abstract-title": "Zusammenfassung", "skip-text": "Zum Text"},
 }
-_HIDDEN = frozenset({"format", "execute", "jupyter", "engine", "profile", "filters", "theme", "template-partials", "css"})
+_HIDDEN = frozenset(
+    {"format", "execute", "jupyter", "engine", "profile", "filters", "theme", "template-partials", "css"}
+)
 _PPI = 300.0
 _UNPRINTABLE = "could not be displayed"
 
@@ -165,7 +167,10 @@ def _pdf(composed: Composed, settings: Settings, work: Path, name: str) -> tuple
     for partial in partials:
         shutil.copyfile(settings.extension / partial, work / Path(partial).name)
     source = run_pandoc(
-        [*_arguments(settings, work), "--to", "typst", "--template", str(template)], composed.markdown, settings.folder, name
+        [*_arguments(settings, work), "--to", "typst", "--template", str(template)],
+        composed.markdown,
+        settings.folder,
+        name,
     )
     # Typst reads files below one root only: bring the figures into it.
     source = _localise(source, composed, settings, work)
@@ -208,7 +213,11 @@ def _compile(file: Path, output: Path, root: Path, standards: list[str]) -> str 
     fonts = _fonts()
     try:
         typst.compile(
-            str(file), output=str(output), root=str(root), font_paths=fonts, pdf_standards=cast("list[typst.PDFStandard]", standards)
+            str(file),
+            output=str(output),
+            root=str(root),
+            font_paths=fonts,
+            pdf_standards=cast("list[typst.PDFStandard]", standards),
         )
     except typst.TypstError as error:
         return str(error.diagnostic or error.message)
