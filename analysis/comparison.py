@@ -76,28 +76,21 @@ def psis_loo(log_likelihood: Floats, *, target: str, relative_efficiency: float 
     from arviz_stats.base import array_stats
 
     draws, units = log_likelihood.shape
-    weights, k = array_stats.psislw(-log_likelihood.T, r_eff=relative_efficiency, axis=1)
-    elpd = _log_sum_exp(weights + log_likelihood.T)
-    lppd = _log_sum_exp(log_likelihood.T) - math.log(draws)
+    # One chain axis of length 1: what was thinned over chains is a plain sample here.
+    values = log_likelihood.T[:, None, :]
+    elpd, k, p = (np.asarray(part) for part in array_stats.loo(values, r_eff=relative_efficiency))
     k = np.asarray(k, dtype=np.float64)
     bad = int(np.sum(~(k <= K_LIMIT)))
     return {
         "target": target,
         "elpd": float(elpd.sum()),
         "se": float(math.sqrt(units) * elpd.std(ddof=1)) if units > 1 else math.nan,
-        "p": float((lppd - elpd).sum()),
+        "p": float(p.sum()),
         "k_max": float(k.max()),
         "k_bad": bad,
         "units": units,
         "note": _BAD_K if bad else "",
     }
-
-
-def _log_sum_exp(values: Floats) -> Floats:
-    """Over the last axis."""
-    top = values.max(axis=-1, keepdims=True)
-    total: Floats = np.log(np.exp(values - top).sum(axis=-1)) + top[..., 0]
-    return total
 
 
 def _absent(target: str, why: str) -> Score:

@@ -122,7 +122,7 @@ def quality(draws: Floats) -> dict[str, Floats]:
         kept = np.moveaxis(draws[:, :, varies], 2, 0)
         result["rhat"][varies] = array_stats.rhat(kept, chain_axis=1, draw_axis=2, method="rank")
         result["ess_bulk"][varies] = array_stats.ess(kept, chain_axis=1, draw_axis=2, method="bulk")
-        result["ess_tail"][varies] = array_stats.ess(kept, chain_axis=1, draw_axis=2, method="tail")
+        result["ess_tail"][varies] = array_stats.ess(kept, chain_axis=1, draw_axis=2, method="tail", prob=(0.05, 0.95))
         result["mcse"][varies] = array_stats.mcse(kept, chain_axis=1, draw_axis=2, method="mean")
     return result
 

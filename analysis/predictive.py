@@ -56,10 +56,10 @@ class Layout:
 def layout_of(design: Design) -> tuple[Layout, NDArray[np.bool_]]:
     """Return the nesting of the rows whose outcome is observed, and which rows these are."""
     observed = np.isfinite(design.y)
-    place = np.cumsum(observed) - 1
-    follows = observed & (design.previous >= 0) & (design.gap == 1)
-    follows[follows] = observed[design.previous[follows]]
-    pairs = np.column_stack([place[follows], place[design.previous[follows]]]).astype(np.int64)
+    client, session = design.client[observed], design.session[observed]
+    order = np.lexsort((session, client))
+    adjacent = (np.diff(client[order]) == 0) & (np.diff(session[order]) == 1)
+    pairs = np.column_stack([order[1:][adjacent], order[:-1][adjacent]]).astype(np.int64)
     therapist = design.therapist[observed] if design.therapist.size else design.therapist
     return Layout(design.client[observed], therapist, pairs, design.outcome.low, design.outcome.high), observed
 

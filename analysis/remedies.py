@@ -24,7 +24,7 @@ class Effort:
     target_accept
         Acceptance rate at which the step size aims.
     parameterisation
-        ``default``, or the model's ``alternative`` (centred instead of non-centred, or the reverse).
+        ``noncentred`` (effects as multiples of their SD) or ``centred``.
     importance
         Whether importance sampling may be used.
     """
@@ -32,7 +32,7 @@ class Effort:
     draws: int
     warmup: int
     target_accept: float = 0.8
-    parameterisation: str = "default"
+    parameterisation: str = "noncentred"
     importance: bool = True
 
     def settings(self) -> dict[str, float | int | str]:
@@ -87,7 +87,7 @@ LADDER: tuple[Rung, ...] = (
     Rung(
         "other parameterisation",
         _EXPLORATION | _GEOMETRY,
-        lambda e: replace(e, parameterisation="alternative", target_accept=max(e.target_accept, 0.95), importance=False),
+        lambda e: replace(e, parameterisation="centred", target_accept=max(e.target_accept, 0.95), importance=False),
     ),
 )
 

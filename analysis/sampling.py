@@ -139,7 +139,7 @@ class _PyMC:
 
             self._progress.phase("compiling (about half a minute; minutes on a machine's first run)")
             build: Callable[..., Any] = self._model.pymc
-            alternative = {} if parameterisation == "default" else {"parameterisation": parameterisation}
+            alternative = {"parameterisation": parameterisation} if has_alternative(self._model) else {}
             self._compiled[parameterisation] = nutpie.compile_pymc_model(
                 build(self._design, **alternative), backend="numba"
             )

@@ -54,10 +54,10 @@ def data_files(study: Study) -> dict[str, bytes]:
     """Return ``data/flow.csv``, ``data/codebook.csv`` and ``data/checks.csv``."""
     from ..data.codebook import codebook
     from ..data.faults import faults_frame
-    from ..data.flow import flow
+    from ..data.flow import participant_flow
 
     return {
-        "data/flow.csv": csv_bytes(flow(study)),
+        "data/flow.csv": csv_bytes(participant_flow(study)),
         "data/codebook.csv": csv_bytes(codebook(study)),
         "data/checks.csv": csv_bytes(faults_frame(study.faults)),
     }
