@@ -34,7 +34,8 @@ def missing_patterns(study: Study) -> pd.DataFrame:
     pd.DataFrame
         ``missing`` (names joined by " + ", empty for complete sessions), ``n_sessions``, ``n_clients``,
         ``share`` of all sessions; most frequent first. Patterns of fewer clients than the disclosure threshold
-        are pooled as *other patterns*; if the pool is still too small, its counts are missing.
+        are pooled as *other patterns*, with further ones until the pool has enough clients; where that cannot
+        be, all counts are missing.
     """
     threshold = study.config.report.disclosure.threshold
     gaps = _gaps(study)
@@ -43,19 +44,30 @@ def missing_patterns(study: Study) -> pd.DataFrame:
     words = np.array([" + ".join(names[kind]) for kind in kinds], dtype=object)
     label = pd.Series(words[which.ravel()], index=gaps.index, dtype="str")
     client = study.sessions["client"]
-    clients = client.groupby(label).nunique()
-    small = clients[clients < threshold].index
-    label = label.where(~label.isin(small), REST)
+    label = _pooled(label, client, threshold)
     table = pd.DataFrame({"n_sessions": label.groupby(label).size(), "n_clients": client.groupby(label).nunique()})
     table["share"] = table["n_sessions"] / len(study.sessions)
     table = table.rename_axis("missing").reset_index()
     table["last"] = table["missing"] == REST
     table = table.sort_values(["last", "n_sessions", "missing"], ascending=[True, False, True])
-    hidden = table["n_clients"] < threshold
     columns = ["n_sessions", "n_clients", "share"]
     table[columns] = table[columns].astype("float64")
-    table.loc[hidden, columns] = np.nan
+    if (table["n_clients"] < threshold).any():  # nothing is left to pool: one row would follow from the others
+        table[columns] = np.nan
     return table.drop(columns="last").reset_index(drop=True)
+
+
+def _pooled(label: pd.Series, client: pd.Series, threshold: int) -> pd.Series:
+    """Return pattern labels with the rare ones pooled, and so many more that the pool is not rare itself."""
+    clients = client.groupby(label).nunique()
+    found = label.where(~label.isin(clients[clients < threshold].index), REST)
+    common = clients[(clients >= threshold) & (clients.index != "")].sort_values()
+    for name in common.index:
+        inside = client[found == REST].nunique()
+        if not 0 < inside < threshold:
+            break
+        found = found.where(found != name, REST)
+    return found
 
 
 def missing_by_session(study: Study) -> pd.DataFrame:

@@ -79,7 +79,9 @@ def test_between_effects_are_those_of_the_truth(large):
         left_out = np.array([regress(fold != each) for each in range(40)])
         errors = left_out.std(axis=0) * 39**0.5  # jackknife
         expected = large.truth.within_between(outcome, predictors)
-        truth = np.array([[expected[f"{name}.between_{level}"] for name in predictors] for level in ("client", "therapist")])
+        truth = np.array(
+            [[expected[f"{name}.between_{level}"] for name in predictors] for level in ("client", "therapist")]
+        )
         assert errors[0].max() < 0.05
         assert errors[1].max() < 0.3  # 5 clients per therapist leave much noise in therapists' means
         assert np.all(np.abs(found - truth) < 5 * errors)
@@ -114,7 +116,7 @@ def test_shares_add_up_and_are_plausible():
 
 def test_growth_by_arm_is_that_of_the_truth(large):
     truth = large.truth.growth("symptoms")
-    wide = large.sessions.pivot(index="client", columns="session", values="symptoms")
+    wide = large.sessions.pivot_table(index="client", columns="session", values="symptoms")
     time = np.arange(SESSIONS) - (SESSIONS - 1) / 2
     squares = float(time @ time)
     own = wide.to_numpy() @ time / squares
@@ -290,7 +292,9 @@ def test_a_repair_raises_the_next_sessions_safety():
 
 
 def test_the_same_seed_gives_the_same_study():
-    design = SimulationDesign(clients=25, therapists=4, rounded=True, missing=Missingness(0.1, 0.1, 0.1), never_started=2)
+    design = SimulationDesign(
+        clients=25, therapists=4, rounded=True, missing=Missingness(0.1, 0.1, 0.1), never_started=2
+    )
     first, again, other = (simulate(design, seed=seed) for seed in (3, 3, 4))
     pd.testing.assert_frame_equal(first.sessions, again.sessions)
     pd.testing.assert_frame_equal(first.clients, again.clients)
@@ -305,7 +309,8 @@ def test_rounded_ratings_stay_on_their_scales_and_items_mean_the_score():
         assert sessions[name].dropna().between(low, high).all()
     assert (sessions["symptoms"].dropna() % 1 == 0).all()
     items = sessions[["safety_1", "safety_2", "safety_3", "safety_4"]].copy()
-    assert items.stack().dropna().between(1, 7).all()
+    assert items.min().min() >= 1
+    assert items.max().max() <= 7
     items["safety_3"] = 8 - items["safety_3"]
     assert np.allclose(items.mean(axis=1).dropna(), sessions["safety"].dropna())
     assert items["safety_1"].isna().equals(sessions["safety"].isna())
