@@ -217,9 +217,9 @@ def _items(placed: list[Placed], order: pd.Index, ids: dict[Level, pd.Series | N
 
 def _units(observed: pd.Series, listed: pd.Series | None, name: str) -> pd.Index:
     """Return the sorted identifiers of all units, those with sessions and those only listed."""
-    every = set(observed.dropna())
+    every = set(observed.dropna().unique())
     if listed is not None:
-        every |= set(listed.dropna())
+        every |= set(listed.dropna().unique())
     units: pd.Index = pd.Index(sorted(every), dtype="str", name=name)
     return units
 
@@ -251,4 +251,5 @@ def _column_bytes(column: pd.Series) -> bytes:
         values = column.to_numpy(dtype="<f8", na_value=np.nan) + 0.0  # −0 and 0 are one number
         values[np.isnan(values)] = np.nan  # one bit pattern for every NaN
         return values.tobytes()
-    return "\x1f".join(cell if isinstance(cell, str) else "\x1e" for cell in column.tolist()).encode()
+    codes, distinct = pd.factorize(column)
+    return "\x1f".join(str(name) for name in distinct).encode() + codes.astype("<i8").tobytes()

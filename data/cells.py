@@ -145,6 +145,8 @@ def read_numbers(raw: pd.Series, missing: Missing, decimal: str) -> Numbers:
         infinite = np.isinf(values)
         values[np.isin(values, missing.codes) | infinite] = np.nan
         return Numbers(values, infinite)
+    if decimal == "." and isinstance(raw.dtype, pd.StringDtype) and (clean := _clean_numbers(raw, missing)) is not None:
+        return clean
     codes, cells = distinct(raw)
     if len(cells) == 0:
         return Numbers(np.full(len(raw), np.nan), np.zeros(len(raw), dtype=bool))
@@ -153,6 +155,24 @@ def read_numbers(raw: pd.Series, missing: Missing, decimal: str) -> Numbers:
     numbers[is_text] = np.nan
     numbers = np.append(numbers, np.nan)  # code −1 picks the last entry
     return Numbers(numbers[codes], np.append(is_text, False)[codes])
+
+
+def _clean_numbers(raw: pd.Series, missing: Missing) -> Numbers | None:
+    """Return text as numbers in one sweep, or ``None`` where a cell needs to be looked at singly."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = pc.utf8_trim_whitespace(pa.array(raw, type=pa.large_string(), from_pandas=True))
+    absent = pc.is_in(text, value_set=pa.array(sorted(missing.words), type=pa.large_string()))
+    try:
+        numbers = pc.cast(pc.if_else(absent, None, text), pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    values = np.array(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
+    if np.isinf(values).any():
+        return None
+    values[np.isin(values, missing.codes)] = np.nan
+    return Numbers(values, np.zeros(len(values), dtype=bool))
 
 
 def _number(cell: object, missing: Missing, decimal: str) -> float:

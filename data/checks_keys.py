@@ -38,27 +38,12 @@ def check_keys(table: RawTable, keys: Keys, config: StudyConfig, found: Faults) 
 
 
 def _duplicates(table: RawTable, frame: pd.DataFrame, config: StudyConfig, found: Faults) -> None:
-    """Record rows that repeat a client's session; where numbers restart, say so instead."""
-    repeated = frame.duplicated(KEY, keep="first").to_numpy()
+    """Record rows that repeat a client's session; where numbers start again, say so instead."""
+    repeated = frame.duplicated(KEY, keep="first")
     if not repeated.any():
         return
     if config.columns.block is None:
-        backwards = frame.groupby("client")["session"].diff() < 0
-        restarting = set(frame["client"][backwards])
-        restarts = repeated & frame["client"].isin(restarting).to_numpy()
-        if restarting and restarts.any() and backwards[frame["client"].isin(set(frame["client"][restarts]))].sum() > 0:
-            first = int(frame["row"][backwards & frame["client"].isin(set(frame["client"][restarts]))].iloc[0])
-            rule = "Session numbers start again within a client, so that two rows have the same client and session."
-            remedy = (
-                'If treatment has phases, add a column that numbers them and declare block = "…" in [columns]; '
-                "otherwise number the sessions on."
-            )
-            clients = frame["client"][restarts].nunique()
-            value = f"{counted(clients, 'client')}, {counted(int(restarts.sum()), 'repeated row')}"
-            found.add("error", table.file, config.columns.session, rule, value, remedy, row=first)
-            repeated &= ~restarts
-            if not repeated.any():
-                return
+        repeated &= ~_restarts(table, frame, repeated, config, found)
     first_row = frame.groupby(KEY)["row"].transform("min")
     rows = frame["row"][repeated].tolist()
     values = [f"as in row {row}" for row in first_row[repeated]]
@@ -66,6 +51,31 @@ def _duplicates(table: RawTable, frame: pd.DataFrame, config: StudyConfig, found
     rule = f"Two rows have the same {same}."
     remedy = "Delete one of the rows, or correct the session or the client."
     found.add_rows("error", table.file, config.columns.session, rule, rows, values, remedy)
+
+
+def _restarts(
+    table: RawTable, frame: pd.DataFrame, repeated: pd.Series, config: StudyConfig, found: Faults
+) -> pd.Series:
+    """Record clients whose numbers start again; return which repeated rows that explains.
+
+    Numbers start again where, in the order of the file, a client's number falls back to the
+    client's smallest and at least two rows repeat earlier ones; one such row is a plain duplicate.
+    """
+    clients = frame.groupby("client")["session"]
+    starts = (clients.diff() < 0) & (frame["session"] == clients.transform("min"))
+    repeats = repeated.groupby(frame["client"]).transform("sum")
+    explained = starts.groupby(frame["client"]).transform("any") & (repeats > 1) & repeated
+    if explained.any():
+        rule = "Session numbers start again within a client, so that rows have the same client and session."
+        several, rows = frame["client"][explained].nunique(), int(explained.sum())
+        value = f"{counted(several, 'client')}, {counted(rows, 'repeated row')}"
+        remedy = (
+            'If treatment has phases, add a column that numbers them and declare block = "…" in [columns]; '
+            "otherwise number the sessions on."
+        )
+        first = int(frame["row"][starts & frame["client"].isin(frame["client"][explained])].iloc[0])
+        found.add("error", table.file, config.columns.session, rule, value, remedy, row=first)
+    return explained
 
 
 def _gaps(table: RawTable, ordered: pd.DataFrame, config: StudyConfig, found: Faults) -> None:
