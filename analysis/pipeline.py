@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.errors import Fault, InputError, SafezoneError
+from ..data.tables import NAMES as DATA_TABLES
 from . import provenance
 from .artefacts import ArtefactStatus, ModelOutcome, RunResult
 from .card import without_draws
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ..data.study import Study
 
 _USABLE_NAME = re.compile(r"[\w][\w .+-]*")
-_DATA_FILES = ("data/flow.csv", "data/codebook.csv", "data/checks.csv")
+_DATA_FILES = (*(f"data/{name}.csv" for name in DATA_TABLES), "data/checks.csv")
 _TABLES = ("estimates.csv", "estimates.json", "diagnostics.csv")
 
 

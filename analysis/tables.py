@@ -51,13 +51,9 @@ def diagnostics_file(cards: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
 
 
 def data_files(study: Study) -> dict[str, bytes]:
-    """Return ``data/flow.csv``, ``data/codebook.csv`` and ``data/checks.csv``."""
-    from ..data.codebook import codebook
+    """Return the tables of ``data/``: flow, codebook, missing ratings, attendance, checks."""
     from ..data.faults import faults_frame
-    from ..data.flow import participant_flow
+    from ..data.tables import data_tables
 
-    return {
-        "data/flow.csv": csv_bytes(participant_flow(study)),
-        "data/codebook.csv": csv_bytes(codebook(study)),
-        "data/checks.csv": csv_bytes(faults_frame(study.faults)),
-    }
+    tables = {f"data/{name}.csv": csv_bytes(table) for name, table in data_tables(study).items()}
+    return {**tables, "data/checks.csv": csv_bytes(faults_frame(study.faults))}

@@ -9,6 +9,17 @@ from .codebook import codebook
 from .flow import flow_by_arm, participant_flow, sizes
 from .missingness import attendance, missing_by_session, missing_by_variable, missing_patterns
 
+NAMES = (
+    "flow",
+    "flow_by_arm",
+    "sizes",
+    "codebook",
+    "missing_by_variable",
+    "missing_patterns",
+    "missing_by_session",
+    "attendance",
+)
+
 if TYPE_CHECKING:
     import pandas as pd
 
