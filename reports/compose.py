@@ -68,12 +68,12 @@ def compose(ran: tuple[Ran, ...], settings: Settings, folder: Path) -> Composed:
 
 
 def inline_text(output: Output) -> str:
-    """Return an inline value as Markdown: ``Markdown()`` as it stands, anything else escaped.
+    r"""Return an inline value as Markdown: ``Markdown()`` as it stands, anything else escaped.
 
     Examples
     --------
     >>> inline_text({"data": {"text/plain": "'a_b'"}})
-    'a\\\\_b'
+    'a\\_b'
     """
     data = cast("Mapping[str, object]", output.get("data", {}))
     if "text/markdown" in data:

@@ -181,7 +181,7 @@ async def _run(
         info.write_text(json.dumps(_execute_info(document, settings)), encoding="utf-8")
         specs = KernelSpecManager(kernel_dirs=[scratch], ensure_native_kernel=False)
         manager = AsyncKernelManager(kernel_name="safezone", kernel_spec_manager=specs)
-        notebook = nbformat.v4.new_notebook()
+        notebook = nbformat.NotebookNode(cells=[], metadata=nbformat.NotebookNode(), nbformat=4, nbformat_minor=5)
         client = NotebookClient(
             notebook,
             km=manager,
@@ -195,7 +195,7 @@ async def _run(
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
             "QUARTO_EXECUTE_INFO": str(info),
         }
-        with open(os.devnull, "w") as nowhere:
+        with Path(os.devnull).open("w") as nowhere:
             async with client.async_setup_kernel(env=variables, stderr=nowhere):
                 await _execute(client, _SETUP + _figure_call(settings, None))
                 ran = []
@@ -244,7 +244,14 @@ async def _step(
 async def _execute(client: NotebookClient, code: str) -> tuple[Output, ...]:
     import nbformat
 
-    cell = nbformat.v4.new_code_cell(code)
+    cell = nbformat.NotebookNode(
+        id=f"cell-{len(client.nb.cells)}",
+        cell_type="code",
+        metadata=nbformat.NotebookNode(),
+        execution_count=None,
+        source=code,
+        outputs=[],
+    )
     client.nb.cells.append(cell)
     await client.async_execute_cell(cell, len(client.nb.cells) - 1)
     return tuple(cast("list[Output]", cell.outputs))
@@ -255,8 +262,9 @@ def _figure_call(settings: Settings, cell: Cell | None) -> str:
     width = options.get("fig-width", settings.number("fig-width", 6.5))
     height = options.get("fig-height", settings.number("fig-height", 4.0))
     kind = settings.text("fig-format", "png" if settings.target == "docx" else "svg")
+    dpi = settings.number("fig-dpi", 300 if kind == "png" else 96)
     last = "" if cell is not None else f", {kind!r}"
-    return f"\n__safezone_figure__({width!r}, {height!r}, {settings.number('fig-dpi', 300 if kind == 'png' else 96)!r}{last})\n"
+    return f"\n__safezone_figure__({width!r}, {height!r}, {dpi!r}{last})\n"
 
 
 def _write_kernel(folder: Path) -> None:

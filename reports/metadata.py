@@ -22,9 +22,15 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 EXTENSION = Path("_extensions") / "safezone"
 _PATHS = ("bibliography", "csl", "reference-doc", "css")
 _MONTHS = {
-    "en": ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"],
-    "de": ["Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"],
-}
+    "en": (
+        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+        "December",
+    ),
+    "de": (
+        "Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November",
+        "Dezember",
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,17 +173,17 @@ def date_text(value: str, language: str, path: Path) -> str:
     >>> date_text("2026-03-09", "en", Path("a.qmd"))
     'March 9, 2026'
     """
-    import datetime
+    import datetime as dt
 
     if value in ("today", "now"):
         epoch = os.environ.get("SOURCE_DATE_EPOCH")
-        now = datetime.datetime.now().astimezone()
-        day = datetime.datetime.fromtimestamp(int(epoch), datetime.UTC).date() if epoch else now.date()
+        now = dt.datetime.now().astimezone()
+        day = dt.datetime.fromtimestamp(int(epoch), dt.UTC).date() if epoch else now.date()
     elif value == "last-modified":
-        day = datetime.datetime.fromtimestamp(path.stat().st_mtime).astimezone().date()
+        day = dt.datetime.fromtimestamp(path.stat().st_mtime).astimezone().date()
     else:
         try:
-            day = datetime.date.fromisoformat(value)
+            day = dt.date.fromisoformat(value)
         except ValueError:
             return value
     if language == "de":

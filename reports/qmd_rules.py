@@ -6,7 +6,7 @@ The lists are data: to support a feature, implement it and move its name here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..data.errors import Fault, InputError
 from .qmd import Cell, Document, Line, Prose, fault, inlines
@@ -18,20 +18,24 @@ CELL_OPTIONS = frozenset(
     }
 )  # fmt: skip
 EXECUTE_OPTIONS = frozenset({"echo", "include", "eval", "output", "warning", "error", "enabled", "freeze"})
+# What the embedded renderer acts upon, and what only concerns Quarto's own page around the text.
 METADATA = frozenset(
     {
-        "title", "subtitle", "author", "date", "date-format", "abstract", "abstract-title", "keywords", "lang", "dir",
-        "bibliography", "csl", "nocite", "citeproc", "link-citations", "link-bibliography", "reference-section-title",
-        "format", "execute", "jupyter", "engine", "project", "profile", "toc", "toc-depth", "toc-title", "toc-location",
-        "number-sections", "number-depth", "section-numbering", "fig-width", "fig-height", "fig-format", "fig-dpi", "fig-align",
-        "fig-cap-location", "tbl-cap-location", "html-math-method", "embed-resources", "self-contained", "standalone",
-        "theme", "css", "template-partials", "papersize", "margin", "mainfont", "fontsize", "linestretch", "columns",
-        "reference-doc", "pdf-standard", "df-print", "code-fold", "code-copy", "code-overflow", "smooth-scroll",
-        "anchor-sections", "description", "subject", "categories", "copyright", "license", "highlight-style",
-        "syntax-highlighting", "pagetitle", "short-title", "editor", "filters", "crossref", "shift-heading-level-by",
-        "grid", "minimal", "respect-user-color-scheme", "default-image-extension", "cite-method", "page-layout", "keep-typ",
+        "title", "subtitle", "author", "date", "abstract", "abstract-title", "keywords", "lang", "dir", "description",
+        "subject", "pagetitle", "short-title", "bibliography", "csl", "nocite", "citeproc", "link-citations",
+        "link-bibliography", "reference-section-title", "format", "execute", "jupyter", "engine", "project", "profile",
+        "toc", "toc-depth", "toc-title", "number-sections", "section-numbering", "fig-width", "fig-height",
+        "fig-format", "fig-dpi", "css", "template-partials", "papersize", "fontsize", "reference-doc", "pdf-standard",
     }
 )  # fmt: skip
+HARMLESS = frozenset(
+    {
+        "toc-location", "fig-cap-location", "tbl-cap-location", "html-math-method", "embed-resources", "self-contained",
+        "standalone", "theme", "code-copy", "smooth-scroll", "anchor-sections", "categories", "copyright", "license",
+        "editor", "respect-user-color-scheme", "keep-typ", "keep-md",
+    }
+)  # fmt: skip
+_FORMATS = frozenset({"html", "typst", "docx", "safezone-html", "safezone-typst", "safezone-docx"})
 DIV_CLASSES_REFUSED = re.compile(
     r"\.(column-[\w-]+|panel-(?:sidebar|input|fill|center|table)|aside|incremental|nonincremental|notes|landscape"
     r"|cell[\w-]*|layout|hidden|unlisted-panel|columns|column|grid|card|fragment|code-with-filename)\b"
@@ -65,7 +69,7 @@ def check(document: Document) -> None:
 
 def check_metadata(metadata: dict[str, object], file: str) -> None:
     """Refuse metadata keys of a project file that the embedded renderer does not know."""
-    faults = tuple(_refused(file, None, f"metadata key `{key}`", key) for key in metadata if key not in METADATA)
+    faults = tuple(_unknown_keys(metadata, file, {}))
     if faults:
         raise InputError(*faults)
 
@@ -74,12 +78,24 @@ def _refused(file: str, line: int | None, feature: str, value: str) -> Fault:
     return fault(file, line, None, f"Unsupported: {feature}.", value.strip()[:80], SUBSET)
 
 
+def _unknown_keys(metadata: Mapping[str, object], file: str, lines: Mapping[str, int]) -> Iterator[Fault]:
+    """Yield a fault per key that would be ignored, also below ``format:``."""
+    formats = metadata.get("format")
+    options = [(key, lines.get(key)) for key in metadata]
+    if isinstance(formats, dict):
+        for name, below in formats.items():
+            if name in _FORMATS and isinstance(below, dict):
+                options += [(str(key), lines.get("format")) for key in below]
+    for key, line in options:
+        if key not in METADATA and key not in HARMLESS:
+            yield _refused(file, line, f"metadata key `{key}`", key)
+
+
 def _metadata(document: Document) -> Iterator[Fault]:
     name = document.path.name
+    yield from _unknown_keys(document.front_matter, name, document.key_lines)
     for key, value in document.front_matter.items():
         line = document.key_lines.get(key, 1)
-        if key not in METADATA:
-            yield _refused(name, line, f"metadata key `{key}`", key)
         if key == "engine" and value != "jupyter":
             yield _refused(name, line, f"engine `{value}`", str(value))
         if key == "execute" and isinstance(value, dict):
@@ -88,8 +104,8 @@ def _metadata(document: Document) -> Iterator[Fault]:
                     yield _refused(name, line, f"execute option `{option}`", str(option))
         if "{python}" in str(value):
             yield fault(
-                name, line, key, "Quarto does not evaluate inline code in the front matter with Jupyter.", str(value)[:80],
-                "Pass the value as metadata, or print it in the text.",
+                name, line, key, "Quarto does not evaluate inline code in the front matter with Jupyter.",
+                str(value)[:80], "Pass the value as metadata, or print it in the text.",
             )  # fmt: skip
 
 
@@ -109,8 +125,8 @@ def _blocks(document: Document) -> Iterator[Fault]:
         if block.label is not None:
             if block.label in labels:
                 yield fault(
-                    block.file, block.line, "label", "Labels are unique.", f"{block.label} (also line {labels[block.label]})",
-                    "Rename one of the two.",
+                    block.file, block.line, "label", "Labels are unique.",
+                    f"{block.label} (also line {labels[block.label]})", "Rename one of the two.",
                 )  # fmt: skip
             labels[block.label] = block.line
 

@@ -19,7 +19,6 @@ _ESCAPE = re.compile(r"([\\`*_{}\[\]<>#|~^$@&'\"])|(?<=-)-|(?<=\.)\.")
 _TOKEN = re.compile(
     r"\\(?P<sign>[^A-Za-z0-9\s])|(?P<mark>\*\*|\*|\^|~)|\$(?P<math>(?:\\.|[^$\\])+)\$|(?P<text>.)", re.DOTALL
 )
-_FIELDS = {"**": "bold", "*": "italic", "^": "raised", "~": "lowered"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +63,7 @@ def spans(text: str) -> tuple[Span, ...]:
     for match in _TOKEN.finditer(text):
         mark = match["mark"]
         if mark is not None:
-            field = _FIELDS[mark]
-            style = replace(style, **{field: not getattr(style, field)})
+            style = _toggled(style, mark)
         elif match["math"] is not None:
             result.append(replace(style, text=match["math"], math=True))
         else:
@@ -91,6 +89,18 @@ def _append(result: list[Span], span: Span) -> None:
         result.append(span)
 
 
+def _toggled(style: Span, mark: str) -> Span:
+    match mark:
+        case "**":
+            return replace(style, bold=not style.bold)
+        case "*":
+            return replace(style, italic=not style.italic)
+        case "^":
+            return replace(style, raised=not style.raised)
+        case _:
+            return replace(style, lowered=not style.lowered)
+
+
 def _html(span: Span) -> str:
     if span.math:
         return formula(span.text, "html")
@@ -114,7 +124,8 @@ def _latex(span: Span) -> str:
         return f"${span.text}$"
     text = span.text.translate(_LATEX)
     styles = (
-        ("textit", span.italic), ("textbf", span.bold), ("textsuperscript", span.raised), ("textsubscript", span.lowered),
+        ("textit", span.italic), ("textbf", span.bold), ("textsuperscript", span.raised),
+        ("textsubscript", span.lowered),
     )  # fmt: skip
     for command, on in styles:
         text = f"\\{command}{{{text}}}" if on else text
@@ -140,9 +151,9 @@ _TYPST = re.compile(r"[\\#$*_`<>@\[\]~/\"'=+\-]")
 _LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}", "#": r"\#", "$": r"\$", "%": r"\%", "&": r"\&", "_": r"\_", "{": r"\{", "}": r"\}",
-        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-        "\N{MINUS SIGN}": r"$-$", "\N{FIGURE SPACE}": r"\phantom{0}", "\N{PUNCTUATION SPACE}": r"\phantom{.}",
-        "\N{EM SPACE}": r"\quad{}",
+        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+        "|": r"\textbar{}", "\N{MINUS SIGN}": r"$-$", "\N{FIGURE SPACE}": r"\phantom{0}",
+        "\N{PUNCTUATION SPACE}": r"\phantom{.}", "\N{EM SPACE}": r"\quad{}",
     }
 )  # fmt: skip
 _WRITERS: Mapping[Output, Callable[[Span], str]] = {
