@@ -13,14 +13,14 @@ from __future__ import annotations
 
 
 import numpy as np
-from numba import njit
 
+from .compiled import compiled
 from .kernel import _LOG_2PI, CrossProducts, Floats, Layout, backward, eliminate, gather
 from .objective import Natural, natural
 from .parameter_map import ParameterMap
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def expand(map_: ParameterMap, layout: Layout, theta: Floats) -> Natural:
     """Return what each row of θ (draws, n) means; every array gets a leading dim of draws."""
     draws, scratch = theta.shape[0], np.empty(theta.shape[1])
@@ -39,7 +39,7 @@ def expand(map_: ParameterMap, layout: Layout, theta: Floats) -> Natural:
     return Natural(phi, correlation_u, correlation_w, beta, log_sigma, loadings, factor_u, factor_w)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def draw_effects(layout: Layout, products: CrossProducts, value: Natural, client_normals: Floats,
                  therapist_normals: Floats) -> None:  # fmt: skip
     """Turn standard normals into draws of the standardised effects d, in place.
@@ -95,7 +95,7 @@ def draw_effects(layout: Layout, products: CrossProducts, value: Natural, client
                 client_normals[i, c] = column[:, 0]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _leave(information: Floats, score: Floats, cross: Floats, whitened: Floats, q_t: Floats, h_t: Floats) -> None:
     """Add one client's A − AWA and g − AWg to its therapist's."""
     q, r = score.shape[0], whitened.shape[0]
@@ -109,7 +109,7 @@ def _leave(information: Floats, score: Floats, cross: Floats, whitened: Floats, 
                 q_t[a, b] -= cross[j, a] * cross[j, b]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def unit_log_likelihood(layout: Layout, products: CrossProducts, value: Natural) -> tuple[Floats, Floats]:
     """Return log p(y_c | y_−c, θ) per client (draws, C) and log p(y_t | θ) per therapist (draws, T).
 

@@ -5,8 +5,8 @@ Row i of a group, client c of therapist t (see :mod:`safezone.models.kernel` for
     y_i = Σ_j x_ij β_j + Σ_k z_ik Σ_e λ_ek η_ec + ε_i ,   ε_i ~ N(0, σ²)
     η_c = u_c + w_t ,   u = B_u u + diag(sd_u) C_u d ,   w = B_w w + diag(sd_w) C_w d ,   d ~ N(0, I)
 
-Coefficients β and loadings λ are *polynomials*: sums of products of at most two parameters, so that
-one parameter can be a coefficient and (with the opposite sign) the loading on a latent mean. Paths B
+Coefficients β and loadings λ are *polynomials* in the parameters, so that one parameter can be a
+coefficient and (with the opposite sign) the loading on a latent mean. Paths B
 stand on latent effects in causal order, C are Cholesky factors of correlation matrices.
 
 Nothing here knows of psychotherapy; :mod:`safezone.models.marginal_form` translates a design.
@@ -15,9 +15,9 @@ Nothing here knows of psychotherapy; :mod:`safezone.models.marginal_form` transl
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -180,7 +180,10 @@ class GaussianSystem:
     @property
     def correlations(self) -> tuple[tuple[int, Correlation], ...]:
         """(level, block) in the order of θ: client blocks, then therapist blocks."""
-        return (*((0, block) for block in self.client.correlations), *((1, block) for block in self.therapist.correlations))
+        return (
+            *((0, block) for block in self.client.correlations),
+            *((1, block) for block in self.therapist.correlations),
+        )
 
     @property
     def dimension(self) -> int:
@@ -235,7 +238,9 @@ class Compiled:
         return float(log_density(self.map_, self.layout, self.products, point, prior, False, np.empty(len(theta))))
 
 
-def compile_system(system: GaussianSystem, *, per_client: bool = True, products: CrossProducts | None = None) -> Compiled:
+def compile_system(
+    system: GaussianSystem, *, per_client: bool = True, products: CrossProducts | None = None
+) -> Compiled:
     """Compile a declaration; the rows are read once and reduced to cross-products.
 
     Parameters
@@ -305,17 +310,13 @@ def _phi_names(system: GaussianSystem) -> dict[str, int]:
     return names
 
 
-def _terms(entries: Iterable[tuple[int, Poly]], names: Mapping[str, int]) -> tuple[Ints, Floats]:
-    """Compile (target, polynomial) pairs to rows (target, i, j) and weights."""
-    rows, weights = [], []
-    for target, polynomial in entries:
-        for weight, factors in polynomial:
-            if len(factors) > 2:
-                raise ValueError(f"A coefficient may be a product of two parameters at most, not {' · '.join(factors)}.")
-            padded = [names[f] for f in factors] + [0] * (2 - len(factors))
-            rows.append((target, *padded))
-            weights.append(weight)
-    return np.array(rows, dtype=np.int64).reshape(-1, 3), np.array(weights, dtype=np.float64)
+def _terms(entries: Sequence[tuple[int, Poly]], names: Mapping[str, int]) -> tuple[Ints, Floats]:
+    """Compile (target, polynomial) pairs to rows (target, i, j, …) and weights."""
+    monomials = [(target, weight, factors) for target, polynomial in entries for weight, factors in polynomial]
+    degree = max((len(factors) for _, _, factors in monomials), default=0)
+    rows = [(target, *(names[f] for f in factors), *[0] * (degree - len(factors))) for target, _, factors in monomials]
+    weights = [weight for _, weight, _ in monomials]
+    return np.array(rows, dtype=np.int64).reshape(len(rows), degree + 1), np.array(weights, dtype=np.float64)
 
 
 def _level(level: Structure, effects: Sequence[str], names: Mapping[str, int]) -> Level:
@@ -366,7 +367,7 @@ def _map(system: GaussianSystem, layout: Layout, names: Mapping[str, int]) -> Pa
                 place = rows.index(system.effects.index(effect)) * len(group.loadings) + k
                 loadings.append((int(layout.loading[g]) + place, polynomial))
     return ParameterMap(
-        np.array(bounds, dtype=np.float64).reshape(-1, 2),
+        np.array(bounds, dtype=np.float64).reshape(-1, 3),
         np.array(priors, dtype=np.float64).reshape(-1, 5),
         np.array(correlation, dtype=np.int64).reshape(-1, 4),
         np.array(member, dtype=np.int64),
@@ -394,40 +395,36 @@ def _lkj_constant(size: int, eta: float) -> float:
 
 
 Law = tuple[float, float, float, float, float]
+Bounds = tuple[float, float, float]
 
 
-def _law(parameter: Free) -> tuple[tuple[float, float], Law]:
-    """Return support and compiled prior of a parameter."""
-    low: float | Literal[0] = 0.0 if parameter.positive else -math.inf
+def _law(parameter: Free) -> tuple[Bounds, Law]:
+    """Return support (with a typical size, which only shapes θ) and compiled prior of a parameter."""
     prior = parameter.prior
+    low = 0.0 if parameter.positive else -math.inf
     if prior is None:
-        return (low, math.inf), (laws.FLAT, 0.0, 0.0, 0.0, 0.0)
+        return (low, math.inf, 1.0), (laws.FLAT, 0.0, 0.0, 0.0, 0.0)
     p = prior.parameters
-    bounds = (low, math.inf)
-    if prior.kind == "normal":
-        law = (laws.NORMAL, p[0], p[1], 0.0, -math.log(p[1]))
-    elif prior.kind == "half_normal":
-        bounds, law = (0.0, math.inf), (laws.NORMAL, 0.0, p[0], 0.0, -math.log(p[0]))
-    elif prior.kind in ("student_t", "half_student_t"):
-        df, mean, scale = p
-        law = (laws.STUDENT_T, mean, scale, df, 0.0)
-        bounds = (0.0, math.inf) if prior.kind == "half_student_t" else bounds
-    elif prior.kind == "exponential":
-        bounds, law = (0.0, math.inf), (laws.EXPONENTIAL, p[0], 0.0, 0.0, 0.0)
-    elif prior.kind == "gamma":
-        bounds, law = (0.0, math.inf), (laws.GAMMA, p[0], p[1], 0.0, 0.0)
-    elif prior.kind == "beta":
-        bounds, law = (0.0, 1.0), (laws.BETA, p[0], p[1], 0.0, 0.0)
-    elif prior.kind == "uniform":
-        bounds, law = (p[0], p[1]), (laws.FLAT, 0.0, 0.0, 0.0, 0.0)
-    else:
-        raise ValueError(f"{parameter.name}: {prior} is not a prior for a scalar.")
-    return bounds, _normalised(law, prior, bounds)
-
-
-def _normalised(law: Law, prior: Prior, bounds: tuple[float, float]) -> Law:
-    """Set the log normaliser so that the compiled density equals ``prior.logpdf`` inside the support."""
-    low, high = bounds
-    inside = (low + high) / 2 if math.isfinite(high) else (low + 1.0 if math.isfinite(low) else 0.0)
-    bare = laws.prior_density(np.array((*law[:4], 0.0)), inside)[0]
-    return (*law[:4], float(prior.logpdf(inside)) - bare)
+    match prior.kind:
+        case "normal":
+            bounds, law = (low, math.inf, 1.0), (laws.NORMAL, p[0], p[1], 0.0)
+        case "half_normal":
+            bounds, law = (0.0, math.inf, p[0]), (laws.NORMAL, 0.0, p[0], 0.0)
+        case "student_t":
+            bounds, law = (low, math.inf, 1.0), (laws.STUDENT_T, p[1], p[2], p[0])
+        case "half_student_t":
+            bounds, law = (0.0, math.inf, p[2]), (laws.STUDENT_T, p[1], p[2], p[0])
+        case "exponential":
+            bounds, law = (0.0, math.inf, 1.0 / p[0]), (laws.EXPONENTIAL, p[0], 0.0, 0.0)
+        case "gamma":
+            bounds, law = (0.0, math.inf, p[0] / p[1]), (laws.GAMMA, p[0], p[1], 0.0)
+        case "beta":
+            bounds, law = (0.0, 1.0, 1.0), (laws.BETA, p[0], p[1], 0.0)
+        case "uniform":
+            bounds, law = (p[0], p[1], 1.0), (float(laws.FLAT), 0.0, 0.0, 0.0)
+        case _:
+            raise ValueError(f"{parameter.name}: {prior} is not a prior for a scalar.")
+    # The normaliser makes the compiled density equal to prior.logpdf inside the support.
+    inside = (bounds[0] + bounds[1]) / 2 if math.isfinite(bounds[1]) else (bounds[2] if bounds[0] == 0.0 else 0.0)
+    bare = laws.prior_density(np.array((*law, 0.0)), inside)[0]
+    return bounds, (*law, float(prior.logpdf(inside)) - bare)

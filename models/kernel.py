@@ -29,14 +29,13 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from .compiled import compiled, fast
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# Reassociation and fused multiply-add only: NaN and infinity must keep their meaning (a rejected proposal).
-_FAST = {"contract", "reassoc", "nsz", "arcp"}
 _LOG_2PI = math.log(2.0 * math.pi)
 
 
@@ -133,8 +132,10 @@ def empty_products(layout: Layout, clients: int, *, per_client: bool) -> CrossPr
     )
 
 
-@njit(cache=True, nogil=True)
-def add_rows(layout: Layout, products: CrossProducts, group: int, client: Ints, x: Floats, z: Floats, y: Floats) -> None:
+@compiled
+def add_rows(
+    layout: Layout, products: CrossProducts, group: int, client: Ints, x: Floats, z: Floats, y: Floats
+) -> None:
     """Add rows of one group to the cross-products, in the order given.
 
     Sums run row by row, so that any split of the same rows into batches gives the same bits.
@@ -180,7 +181,7 @@ def add_rows(layout: Layout, products: CrossProducts, group: int, client: Ints, 
             mine[own + p * p + p] += y[i] * y[i]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@fast
 def cholesky(matrix: Floats, size: int) -> float:
     """Overwrite the lower triangle by its Cholesky factor; return log|matrix|, NaN if not positive."""
     determinant = 1.0
@@ -206,7 +207,7 @@ def cholesky(matrix: Floats, size: int) -> float:
     return total + math.log(determinant)
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@fast
 def gather(layout: Layout, products: CrossProducts, c: int, beta: Floats, kappa: Floats, loadings: Floats,
            residual: Floats, information: Floats, score: Floats) -> None:  # fmt: skip
     """Form A_c (``information``) and g_c (``score``) of one client, and Z'(y − Xβ) per group (``residual``)."""
@@ -249,7 +250,7 @@ def gather(layout: Layout, products: CrossProducts, c: int, beta: Floats, kappa:
             information[b, a] = information[a, b]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@fast
 def eliminate(factor: Floats, information: Floats, score: Floats, root: Floats, half: Floats, cross: Floats,
               whitened: Floats) -> float:  # fmt: skip
     """Integrate d ~ N(0, I) out of exp(score'·Ld − ½ d'L'·information·Ld), L = ``factor`` (q × r).
@@ -292,7 +293,7 @@ def eliminate(factor: Floats, information: Floats, score: Floats, root: Floats, 
     return 0.5 * (square - log_determinant)
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@fast
 def backward(root: Floats, size: int, columns: Floats, width: int) -> None:
     """Overwrite ``columns`` (size × width) by C⁻ᵀ columns."""
     for i in range(size - 1, -1, -1):
@@ -304,7 +305,7 @@ def backward(root: Floats, size: int, columns: Floats, width: int) -> None:
             columns[i, b] *= inverse
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@fast
 def residual_term(layout: Layout, products: CrossProducts, beta: Floats, log_sigma: Floats, rss: Floats,
                   slope: Floats) -> float:  # fmt: skip
     """Return the part of log p(y) without random effects; leave ‖y − Xβ‖² per group and X'(y − Xβ)."""
@@ -327,7 +328,7 @@ def residual_term(layout: Layout, products: CrossProducts, beta: Floats, log_sig
     return total
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@fast
 def marginal(layout: Layout, products: CrossProducts, beta: Floats, log_sigma: Floats, loadings: Floats,
              client_factor: Floats, therapist_factor: Floats, with_gradient: bool, d_beta: Floats, d_log_sigma: Floats,
              d_loadings: Floats, d_client: Floats, d_therapist: Floats) -> float:  # fmt: skip
@@ -490,7 +491,9 @@ def marginal(layout: Layout, products: CrossProducts, beta: Floats, log_sigma: F
                         for l in range(q):
                             value += spread[a, l] * shrink[b, l]
                         second[a, b] += value
-            _group_scores(layout, products, c, residual[m], loadings, kappa, eta, second, product, d_beta, d_loadings, rss)
+            _group_scores(
+                layout, products, c, residual[m], loadings, kappa, eta, second, product, d_beta, d_loadings, rss
+            )
     if with_gradient:
         for g in range(groups):
             n = 0
@@ -500,7 +503,7 @@ def marginal(layout: Layout, products: CrossProducts, beta: Floats, log_sigma: F
     return total
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@fast
 def _group_scores(layout: Layout, products: CrossProducts, c: int, residual: Floats, loadings: Floats, kappa: Floats,
                   eta: Floats, second: Floats, product: Floats, d_beta: Floats, d_loadings: Floats,
                   rss: Floats) -> None:  # fmt: skip

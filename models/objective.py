@@ -11,8 +11,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from .compiled import compiled
 from .kernel import CrossProducts, Floats, Layout, marginal
 from .parameter_map import (
     ParameterMap,
@@ -52,7 +52,7 @@ class Natural(NamedTuple):
     therapist_factor: Floats
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def natural(map_: ParameterMap, layout: Layout, theta: Floats, d_theta: Floats) -> tuple[float, Natural]:
     """Return log prior + log Jacobian (gradient in ``d_theta``) and what θ means."""
     scalars, derived = map_.prior.shape[0], map_.equation.shape[0] * (2 * map_.residual_sd.shape[1] + 1)
@@ -61,7 +61,7 @@ def natural(map_: ParameterMap, layout: Layout, theta: Floats, d_theta: Floats) 
         np.empty(1 + scalars + derived), np.zeros((r, r)), np.zeros((s, s)), np.empty(layout.beta[-1]),
         np.empty(map_.sigma.shape[0]), np.empty(layout.loading[-1]), np.empty((q, r)), np.empty((q, s)),
     )  # fmt: skip
-    total = constrain(map_.bounds, map_.prior, theta[:scalars], value.phi, d_theta[:scalars])
+    total = constrain(map_.bounds, map_.prior, theta, value.phi, d_theta)
     total += correlations(map_, theta, value.client_correlation, value.therapist_correlation, d_theta)
     condition(map_, value.phi)
     place(map_.beta_term, map_.beta_weight, value.phi, value.beta)
@@ -73,7 +73,7 @@ def natural(map_: ParameterMap, layout: Layout, theta: Floats, d_theta: Floats) 
     return total, value
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def log_density(map_: ParameterMap, layout: Layout, products: CrossProducts, theta: Floats, with_prior: bool,
                 with_gradient: bool, d_theta: Floats) -> float:  # fmt: skip
     """Return the log density at θ; ``-inf`` where it is not finite.
@@ -100,7 +100,11 @@ def log_density(map_: ParameterMap, layout: Layout, products: CrossProducts, the
     if not with_prior:
         total = 0.0
         d_theta[:] = 0.0
-    d_beta, d_log_sigma, d_loadings = np.empty_like(value.beta), np.empty_like(value.log_sigma), np.empty_like(value.loadings)
+    d_beta, d_log_sigma, d_loadings = (
+        np.empty_like(value.beta),
+        np.empty_like(value.log_sigma),
+        np.empty_like(value.loadings),
+    )
     d_client, d_therapist = np.empty_like(value.client_factor), np.empty_like(value.therapist_factor)
     total += marginal(
         layout, products, value.beta, value.log_sigma, value.loadings, value.client_factor, value.therapist_factor,
@@ -111,8 +115,13 @@ def log_density(map_: ParameterMap, layout: Layout, products: CrossProducts, the
         return -np.inf
     if with_gradient:
         d_phi = np.zeros_like(value.phi)
-        d_correlation_u, d_correlation_w = np.zeros_like(value.client_correlation), np.zeros_like(value.therapist_correlation)
-        structure_back(map_.client, value.phi, value.client_correlation, value.client_factor, d_client, d_phi, d_correlation_u)
+        d_correlation_u, d_correlation_w = (
+            np.zeros_like(value.client_correlation),
+            np.zeros_like(value.therapist_correlation),
+        )
+        structure_back(
+            map_.client, value.phi, value.client_correlation, value.client_factor, d_client, d_phi, d_correlation_u
+        )
         structure_back(
             map_.therapist, value.phi, value.therapist_correlation, value.therapist_factor, d_therapist, d_phi, d_correlation_w
         )  # fmt: skip
@@ -121,8 +130,41 @@ def log_density(map_: ParameterMap, layout: Layout, products: CrossProducts, the
         place_back(map_.beta_term, map_.beta_weight, value.phi, d_beta, d_phi)
         place_back(map_.loading_term, map_.loading_weight, value.phi, d_loadings, d_phi)
         condition_back(map_, value.phi, d_phi)
-        constrain_back(map_.bounds, value.phi, d_phi, d_theta[: map_.prior.shape[0]])
+        constrain_back(map_.bounds, theta, value.phi, d_phi, d_theta)
         correlations_back(
-            map_, theta, value.client_correlation, value.therapist_correlation, d_correlation_u, d_correlation_w, d_theta
+            map_,
+            theta,
+            value.client_correlation,
+            value.therapist_correlation,
+            d_correlation_u,
+            d_correlation_w,
+            d_theta,
         )
     return total
+
+
+@compiled
+def log_densities(map_: ParameterMap, layout: Layout, products: CrossProducts, theta: Floats) -> Floats:
+    """Return log p(θ) + log p(y | θ) of each row of θ, (draws,)."""
+    values, unused = np.empty(theta.shape[0]), np.empty(theta.shape[1])
+    for i in range(theta.shape[0]):
+        values[i] = log_density(map_, layout, products, theta[i], True, False, unused)
+    return values
+
+
+@compiled
+def whitened_density(map_: ParameterMap, layout: Layout, products: CrossProducts, centre: Floats, root: Floats,
+                     zeta: Floats, d_zeta: Floats) -> float:  # fmt: skip
+    """Return the log posterior density at θ = centre + root ζ and its gradient in ζ."""
+    n = zeta.shape[0]
+    theta, d_theta = np.empty(n), np.empty(n)
+    for i in range(n):
+        theta[i] = centre[i]
+        for j in range(n):
+            theta[i] += root[i, j] * zeta[j]
+    value = log_density(map_, layout, products, theta, True, True, d_theta)
+    for j in range(n):
+        d_zeta[j] = 0.0
+        for i in range(n):
+            d_zeta[j] += root[i, j] * d_theta[i]
+    return value

@@ -3,7 +3,7 @@
     θ  ──constrain──►  φ = (1, parameters)                     transforms, priors, log Jacobian
     θ  ──correlate──►  C  (Cholesky factors of correlations)   partial correlations, LKJ prior
     φ  ──condition──►  φ, extended by equations                of responses whose predictor is missing in a row
-    φ  ──place──────►  β, Λ, log σ                             sums of products of at most two parameters
+    φ  ──place──────►  β, Λ, log σ                             sums of products of parameters
     φ, C ─structure─►  L = (I − B)⁻¹ diag(sd) C                per level: paths among latent effects
 
 Each piece has its vector–Jacobian product beside it (``*_back``): cotangents of its results come in,
@@ -19,9 +19,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from .compiled import compiled
 from .kernel import backward, cholesky
 
 Floats = NDArray[np.float64]
@@ -56,7 +56,7 @@ class ParameterMap(NamedTuple):
     Parameters
     ----------
     bounds, prior
-        Support (n, 2) and prior (n, 5) of each parameter.
+        Support with a typical size (n, 3) and prior (n, 5) of each parameter.
     correlation
         Rows (size, start in θ, level 0 client or 1 therapist, start in ``member``).
     member
@@ -70,7 +70,7 @@ class ParameterMap(NamedTuple):
         Derived equations: rows (system, response v, start of the result in φ), and which earlier
         responses are observed, (N, V).
     beta_term, beta_weight, loading_term, loading_weight
-        Rows (target, i, j): target += weight · φ_i · φ_j (φ_0 = 1).
+        Rows (target, i, j, …): target += weight · φ_i · φ_j · … (φ_0 = 1).
     sigma
         Position in φ of each group's residual SD, (G,).
     client, therapist
@@ -95,7 +95,7 @@ class ParameterMap(NamedTuple):
     therapist: Level
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def prior_density(prior: Floats, value: float) -> tuple[float, float]:
     """Return the log density of one natural parameter and its derivative."""
     law, a, b, c, constant = int(prior[0]), prior[1], prior[2], prior[3], prior[4]
@@ -118,21 +118,41 @@ def prior_density(prior: Floats, value: float) -> tuple[float, float]:
     return constant, 0.0
 
 
-@njit(cache=True, nogil=True)
+@compiled
+def exponential_quantile(theta: float) -> tuple[float, float]:
+    """Return h(θ) = −log(1 − Φ(θ)) and h'(θ) = φ(θ)/(1 − Φ(θ)), for every θ."""
+    normal = math.exp(-0.5 * theta * theta) * 0.3989422804014327
+    if theta < 0.0:
+        below = 0.5 * math.erfc(-theta * 0.7071067811865476)
+        return -math.log1p(-below), normal / (1.0 - below)
+    if theta < 25.0:
+        above = 0.5 * math.erfc(theta * 0.7071067811865476)
+        return -math.log(above), normal / above
+    # Mills' ratio where erfc nears underflow: 1 − Φ = φ/h', h' = θ + 1/(θ + 2/(θ + 3/(θ + 4/θ …))).
+    hazard = theta
+    for k in range(12, 0, -1):
+        hazard = theta + k / hazard
+    return 0.5 * theta * theta + 0.9189385332046727 + math.log(hazard), hazard
+
+
+@compiled
 def constrain(bounds: Floats, prior: Floats, theta: Floats, phi: Floats, d_theta: Floats) -> float:
     """Fill φ = (1, parameters); return log prior + log Jacobian and leave its gradient in ``d_theta``.
 
-    φ = θ on the line, lower + exp θ above a bound, lower + width/(1 + exp −θ) between two.
+    φ = θ on the line, lower + scale · h(θ) above a bound, lower + width/(1 + exp −θ) between two, where
+    h(θ) = −log(1 − Φ(θ)) turns a standard normal into a standard exponential. Unlike exp, h leaves no long
+    tail towards SDs of zero: where the density of an SD is finite at zero, that of θ falls like a normal one.
     """
     total = 0.0
     phi[0] = 1.0
-    for i in range(theta.shape[0]):
-        lower, upper = bounds[i]
+    for i in range(bounds.shape[0]):
+        lower, upper, scale = bounds[i]
         if lower == -np.inf:
             value, slope, jacobian, turn = theta[i], 1.0, 0.0, 0.0
         elif upper == np.inf:
-            slope = math.exp(theta[i])
-            value, jacobian, turn = lower + slope, theta[i], 1.0
+            value, slope = exponential_quantile(theta[i])
+            jacobian, turn = math.log(scale * slope), slope - theta[i]
+            value, slope = lower + scale * value, scale * slope
         else:
             small = math.exp(-abs(theta[i]))
             share = 1.0 / (1.0 + small) if theta[i] > 0.0 else small / (1.0 + small)
@@ -146,20 +166,21 @@ def constrain(bounds: Floats, prior: Floats, theta: Floats, phi: Floats, d_theta
     return total
 
 
-@njit(cache=True, nogil=True)
-def constrain_back(bounds: Floats, phi: Floats, d_phi: Floats, d_theta: Floats) -> None:
+@compiled
+def constrain_back(bounds: Floats, theta: Floats, phi: Floats, d_phi: Floats, d_theta: Floats) -> None:
     """Add the cotangent of φ, pulled back to θ."""
-    for i in range(d_theta.shape[0]):
-        lower, upper = bounds[i]
+    for i in range(bounds.shape[0]):
+        lower, upper, scale = bounds[i]
         slope = 1.0
         if lower != -np.inf:
-            slope = phi[i + 1] - lower
-            if upper != np.inf:
-                slope *= (upper - phi[i + 1]) / (upper - lower)
+            if upper == np.inf:
+                slope = scale * exponential_quantile(theta[i])[1]
+            else:
+                slope = (phi[i + 1] - lower) * (upper - phi[i + 1]) / (upper - lower)
         d_theta[i] += d_phi[i + 1] * slope
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def correlate(size: int, eta: float, constant: float, theta: Floats, factor: Floats, d_theta: Floats) -> float:
     """Fill the Cholesky factor of a correlation matrix from size(size−1)/2 numbers, row by row.
 
@@ -182,7 +203,7 @@ def correlate(size: int, eta: float, constant: float, theta: Floats, factor: Flo
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def correlate_back(size: int, theta: Floats, factor: Floats, d_factor: Floats, d_theta: Floats) -> None:
     """Add the cotangent of the Cholesky factor, pulled back to θ."""
     position = 0
@@ -198,7 +219,7 @@ def correlate_back(size: int, theta: Floats, factor: Floats, d_factor: Floats, d
             position += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _system(map_: ParameterMap, system: int, phi: Floats, total: Floats, covariance: Floats) -> None:
     """Fill T = (I − A)⁻¹ and Σ = T diag(σ²) T' of one recursive system."""
     size = map_.residual_sd.shape[1]
@@ -220,7 +241,7 @@ def _system(map_: ParameterMap, system: int, phi: Floats, total: Floats, covaria
             covariance[i, j] = value
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _solve_seen(seen: Ints, covariance: Floats, right: Floats) -> Floats:
     """Solve Σ_ee a = right over the observed responses e; zero elsewhere."""
     size = seen.shape[0]
@@ -238,7 +259,7 @@ def _solve_seen(seen: Ints, covariance: Floats, right: Floats) -> Floats:
     return solution[:, 0]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def condition(map_: ParameterMap, phi: Floats) -> None:
     """Append to φ the equations of responses some of whose predictors are missing in the row.
 
@@ -267,7 +288,7 @@ def condition(map_: ParameterMap, phi: Floats) -> None:
             phi[start + size + 1 + j] = value
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def condition_back(map_: ParameterMap, phi: Floats, d_phi: Floats) -> None:
     """Add the cotangents of the derived equations to those of A and σ in ``d_phi``."""
     size = map_.residual_sd.shape[1]
@@ -313,24 +334,31 @@ def condition_back(map_: ParameterMap, phi: Floats, d_phi: Floats) -> None:
                 d_phi[map_.residual_path[m, 3]] += value
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def place(term: Ints, weight: Floats, phi: Floats, target: Floats) -> None:
-    """Fill ``target`` with sums of weight · φ_i · φ_j."""
+    """Fill ``target`` with sums of weight · φ_i · φ_j · …"""
     target[:] = 0.0
     for n in range(term.shape[0]):
-        target[term[n, 0]] += weight[n] * phi[term[n, 1]] * phi[term[n, 2]]
+        value = weight[n]
+        for f in range(1, term.shape[1]):
+            value *= phi[term[n, f]]
+        target[term[n, 0]] += value
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def place_back(term: Ints, weight: Floats, phi: Floats, d_target: Floats, d_phi: Floats) -> None:
     """Add the cotangent of ``target``, pulled back to φ."""
     for n in range(term.shape[0]):
-        value = weight[n] * d_target[term[n, 0]]
-        d_phi[term[n, 1]] += value * phi[term[n, 2]]
-        d_phi[term[n, 2]] += value * phi[term[n, 1]]
+        for f in range(1, term.shape[1]):
+            if term[n, f] > 0:  # φ_0 = 1 fills up short products
+                value = weight[n] * d_target[term[n, 0]]
+                for other in range(1, term.shape[1]):
+                    if other != f:
+                        value *= phi[term[n, other]]
+                d_phi[term[n, f]] += value
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def structure(level: Level, phi: Floats, correlation: Floats, factor: Floats) -> None:
     """Fill L (q × r): L = (I − B)⁻¹ diag(sd) C on the rows of η that the level's effects are."""
     r = level.sd.shape[0]
@@ -344,7 +372,7 @@ def structure(level: Level, phi: Floats, correlation: Floats, factor: Floats) ->
                     factor[level.row[i], j] += phi[level.path[n, 2]] * factor[level.row[level.path[n, 1]], j]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def structure_back(level: Level, phi: Floats, correlation: Floats, factor: Floats, d_factor: Floats, d_phi: Floats,
                    d_correlation: Floats) -> None:  # fmt: skip
     """Add the cotangent of L, pulled back to SDs, paths and C; ``d_factor`` is used up."""
@@ -362,7 +390,7 @@ def structure_back(level: Level, phi: Floats, correlation: Floats, factor: Float
             d_correlation[i, j] = d_factor[mine, j] * phi[level.sd[i]]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def correlations(map_: ParameterMap, theta: Floats, client: Floats, therapist: Floats, d_theta: Floats) -> float:
     """Fill both levels' C (identity outside the blocks); return the LKJ log densities, gradient in ``d_theta``."""
     total = 0.0
@@ -381,7 +409,7 @@ def correlations(map_: ParameterMap, theta: Floats, client: Floats, therapist: F
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def correlations_back(map_: ParameterMap, theta: Floats, client: Floats, therapist: Floats, d_client: Floats,
                       d_therapist: Floats, d_theta: Floats) -> None:  # fmt: skip
     """Add the cotangents of both levels' C, pulled back to θ."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from safezone.models import parameter_map as pm
 from safezone.models.gaussian import Correlation, Free, GaussianSystem, Structure, _law, _lkj_constant, compile_system
@@ -50,6 +51,13 @@ def test_density_of_theta_integrates_to_one(prior: str) -> None:
     total = np.trapezoid([np.exp(constrained(prior, theta)[1]) for theta in grid], grid)
     # Trapezoids of a smooth density are exact to 1e-8; Student tails beyond ±30 hold 1e-4 with 3-4 degrees of freedom.
     assert total == pytest.approx(1.0, abs=2e-4 if "student" in prior else 1e-6)
+
+
+def test_exponential_quantile_over_the_whole_line() -> None:
+    for theta in (-30.0, -8.0, -1.0, 0.0, 1e-9, 3.0, 24.999, 25.001, 40.0, 200.0):
+        value, slope = pm.exponential_quantile(theta)
+        assert value == pytest.approx(-norm.logsf(theta), rel=1e-12)
+        assert np.log(slope) == pytest.approx(norm.logpdf(theta) - norm.logsf(theta), rel=1e-9, abs=1e-12)
 
 
 @SMALL

@@ -1,0 +1,52 @@
+"""The decorator of every compiled function: no interpreter lock, cached on disk, never stale.
+
+Numba's cache of a function notices a change of the file that the function stands in, but not of the
+files that it calls into, and then runs old machine code on new data structures. Here all compiled
+functions share one stamp, a hash over the source of all their files: a change in any of them
+recompiles all, and a mere change of a file's date recompiles nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from numba import njit
+from numba.core.caching import IndexDataCacheFile
+
+FILES = ("compiled.py", "kernel.py", "parameter_map.py", "objective.py", "conditional.py")
+
+# Reassociation and fused multiply-add only: NaN and infinity must keep their meaning (a rejected proposal).
+_FAST = {"contract", "reassoc", "nsz", "arcp"}
+
+
+@cache
+def stamp() -> tuple[str, int]:
+    """Return a hash over the source of every compiled file, in the form of numba's own stamps."""
+    digest, size = hashlib.sha256(), 0
+    for name in FILES:
+        source = Path(__file__).with_name(name).read_bytes()
+        digest.update(source)
+        size += len(source)
+    return digest.hexdigest(), size
+
+
+def compiled[F: Callable[..., Any]](function: F) -> F:
+    """Compile a numerical function on its first call."""
+    return cast("F", _cached(njit(cache=True, nogil=True)(function)))
+
+
+def fast[F: Callable[..., Any]](function: F) -> F:
+    """Compile a numerical function whose sums may be reordered."""
+    return cast("F", _cached(njit(cache=True, nogil=True, fastmath=_FAST)(function)))
+
+
+def _cached(dispatcher: Any) -> Any:
+    own = dispatcher._cache
+    own._cache_file = IndexDataCacheFile(
+        cache_path=own._cache_path, filename_base=own._impl.filename_base, source_stamp=stamp()
+    )
+    return dispatcher
