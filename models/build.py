@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -27,13 +27,13 @@ from .design import (
     Path,
     RowAccount,
 )
-from .options import fault, is_continuous, pooled_moderators, resolve
+from .options import fault, pooled_moderators, resolve
 from .parameters import default_priors, with_overrides
 from .rows import Links, lag_links, main_variables, no_links, residual_links, select, units
 from .scales import measure, outcome_scale
 
 if TYPE_CHECKING:
-    from ..data.config import Family, ModelSection
+    from ..data.config import Level, ModelSection
     from ..data.study import Study
 
 GRID = 41
@@ -239,7 +239,7 @@ def _time(axis: TimeAxis, rows: Ints, options: ModelSection) -> _Time:
 
 
 def _main(
-    study: Study, name: str, options: ModelSection, rows: Ints, code: dict[str, Ints], pooled: tuple[str, ...]
+    study: Study, name: str, options: ModelSection, rows: Ints, code: dict[Level, Ints], pooled: tuple[str, ...]
 ) -> list[Base]:
     """Return the main columns; a variable that does not vary is an error."""
     columns: list[Base] = []
@@ -247,7 +247,7 @@ def _main(
     for variable in main_variables(options):
         if variable in pooled:
             continue
-        found = bases(study, variable, rows, code)  # type: ignore[arg-type]
+        found = bases(study, variable, rows, code)
         if not found:
             rule = "The variable has one value among the rows of this model."
             key = keys.get(variable, "moderators")
@@ -322,7 +322,7 @@ def _observed(
     study: Study,
     options: ModelSection,
     rows: Ints,
-    code: dict[str, Ints],
+    code: dict[Level, Ints],
     with_therapists: bool,
     outcome: Measure,
     predictors: tuple[Measure, ...],

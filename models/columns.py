@@ -34,12 +34,15 @@ class Base:
         Internal values, NaN where a number is missing, shape (rows,).
     unit
         Unit (session, client or therapist) of each row, shape (rows,).
+    role
+        Role of the variable in the study.
     """
 
     factor: Factor
     level: Level
     internal: Floats
     unit: Ints
+    role: str
 
 
 def raw_values(study: Study, variable: str, rows: Ints) -> pd.Series:
@@ -71,7 +74,7 @@ def bases(study: Study, variable: str, rows: Ints, units: dict[Level, Ints]) -> 
     """
     level = study.variables[variable].level
     values = raw_values(study, variable, rows)
-    unit = units[level]
+    unit, role = units[level], study.variables[variable].role
     if isinstance(values.dtype, pd.CategoricalDtype):
         observed = [str(c) for c in values.dtype.categories if bool((values == c).any())]
         text = values.astype(str)
@@ -81,6 +84,7 @@ def bases(study: Study, variable: str, rows: Ints, units: dict[Level, Ints]) -> 
                 level,
                 (text == category).to_numpy(dtype=np.float64),
                 unit,
+                role,
             )
             for category in observed[1:]
         )
@@ -92,7 +96,7 @@ def bases(study: Study, variable: str, rows: Ints, units: dict[Level, Ints]) -> 
         return ()
     centre, scale = float(once.mean()), float(once.std(ddof=1))
     factor = Factor(variable, variable, None, centre, scale)
-    return (Base(factor, level, (numbers - centre) / scale, unit),)
+    return (Base(factor, level, (numbers - centre) / scale, unit, role),)
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ def fixed_part(time: Sequence[tuple[Factor, Floats]], main: Sequence[Base], by_t
         sources.append(None)
 
     def add(base: Base, part: Part, name: str, factors: tuple[Factor, ...], other: Floats | None) -> None:
-        columns.append(Column(name, base.level, part, factors))
+        columns.append(Column(name, base.level, part, factors, base.role))
         values.append(base.internal if other is None else base.internal * other)
         sources.append((base, other))
 

@@ -56,7 +56,8 @@ use for them). Any sampler must produce exactly these:
 ``missing_NAME[hole_NAME]``                         imputed values of predictor or outcome NAME (PyMC)
 ==================================================  =====================================================
 
-(A variable and its dim cannot share a name, hence ``term``.) Coordinates of ``client`` and ``therapist`` are running numbers: identifiers never enter a posterior.
+A variable and its dim cannot share a name, hence ``term``. Coordinates of ``client`` and ``therapist`` are
+running numbers: identifiers never enter a posterior.
 """
 
 from __future__ import annotations
@@ -144,12 +145,15 @@ class Column:
         ``time``, ``main`` (covariate, group, moderator) or ``interaction`` (main × time).
     factors
         One factor, or two for an interaction (main first, time second).
+    role
+        Role of the main variable in the study (``arm``, ``covariate``, …); ``time`` for time.
     """
 
     name: str
     level: Level
     part: Part
     factors: tuple[Factor, ...]
+    role: str = "time"
 
 
 @dataclass(frozen=True, slots=True)

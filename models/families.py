@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from pytensor.tensor.variable import TensorVariable
 
+    from .design import Measure
+
     type Tensor = TensorVariable[Any, Any]
 
 Floats = NDArray[np.float64]
@@ -83,6 +85,11 @@ def laws() -> Mapping[str, Law]:
         )
         for name, entry in table.items()
     }
+
+
+def offset(outcome: Measure) -> float:
+    """Return what the link scale is shifted by: the log of the mean count, else 0."""
+    return outcome.mean if laws()[outcome.family].scale == "log" else 0.0
 
 
 def expit(value: Floats) -> Floats:

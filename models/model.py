@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    import numpy as np
     import pymc as pm
     import xarray as xr
 
     from ..data.config import ModelSection
     from ..data.study import Study
-    from .design import Design
+    from .design import Design, Floats
     from .priors import Prior
 
 Scale = Literal["raw", "standardised"]
@@ -98,17 +97,21 @@ class Model:
     lacks
         ``(study, options) -> what is missing`` as sentences; empty when the study can feed it.
     default_options
-        Options for a study file that names none; ``None`` where the study cannot feed the model.
+        Options by name for a study file that names no models; empty where the study cannot feed the model.
     design
         Tables to arrays and coords; no statistics. Cheap: imports neither PyMC nor ArviZ.
     parameters
         Every sampled parameter with its prior.
     pymc
-        The plain PyMC model, latent effects written out.
+        ``(design, parameterisation="noncentred" | "centred")``: the plain PyMC model, latent effects
+        written out. The Gaussian designs also run on the marginal kernel, which answers for itself.
     estimands
         What the posterior is asked.
-    system
-        The marginalised Gaussian system, or a sentence that says why PyMC must run.
+    predict
+        ``(design, posterior, rng, target)``: replicated raw outcomes, shape (draws, rows); target
+        ``same``, ``new_client`` or ``new_therapist``.
+    log_likelihood
+        ``(design, posterior)``: pointwise log-likelihood of rated sessions, shape (draws, rated rows).
     """
 
     kind: str
@@ -121,7 +124,7 @@ class Model:
     default_options: Callable[[Study], Mapping[str, ModelSection]]
     design: Callable[[Study, str, ModelSection], Design]
     parameters: Callable[[Design], tuple[Parameter, ...]]
-    pymc: Callable[[Design], pm.Model]
+    pymc: Callable[..., pm.Model]
     estimands: Callable[[Design], tuple[Estimand, ...]]
-    predict: Callable[[Design, xr.Dataset, np.random.Generator], np.ndarray]
-    log_likelihood: Callable[[Design, xr.Dataset], np.ndarray]
+    predict: Callable[..., Floats]
+    log_likelihood: Callable[[Design, xr.Dataset], Floats]

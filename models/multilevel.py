@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from .design import Design, Floats, Ints
-from .families import laws, observe
+from .families import observe, offset
 from .parameters import family_parameters, prior_of, sampled_variables, slots
 from .priors import Prior, joint_pymc
 
@@ -46,15 +46,15 @@ def multilevel(design: Design, parameterisation: Parameterisation = "noncentred"
 
     with pm.Model(coords=design.coords) as model:
         builder = _Builder(design, parameterisation, _priors(design))
-        F = _fixed_matrix(design)
+        fixed = _fixed_matrix(design)
         clients = builder.effects("client", "client_effect", "client_effects")
         therapists = builder.effects("therapist", "therapist_effect", "therapist_effects")
         parameters = {name: builder.parameter(name) for name in family_parameters(design)}
         if design.latent:
-            _latent(builder, F, clients, therapists, parameters)
+            _latent(builder, fixed, clients, therapists, parameters)
         else:
-            eta = _outcome_part(builder, F, clients, therapists)
-            eta = eta + _observed_part(builder, F, clients)
+            eta = _outcome_part(builder, fixed, clients, therapists)
+            eta = eta + _observed_part(builder, fixed, clients)
             _plain_outcome(builder, eta, parameters)
     return model  # type: ignore[no-any-return]
 
@@ -176,7 +176,11 @@ def _fixed_matrix(design: Design) -> Tensor | Floats:
 
 
 def _outcome_part(
-    builder: _Builder, F: Tensor | Floats, clients: Tensor | None, therapists: Tensor | None, intercepts: bool = True
+    builder: _Builder,
+    fixed: Tensor | Floats,
+    clients: Tensor | None,
+    therapists: Tensor | None,
+    intercepts: bool = True,
 ) -> Tensor:
     """α + F'a + z'd_c + z'd_t: fixed part and effects (with or without the random intercepts)."""
     import pytensor.tensor as pt
@@ -186,7 +190,7 @@ def _outcome_part(
     if design.family != "ordinal":
         eta = eta + builder.parameter("intercept")
     if design.fixed:
-        eta = eta + pt.dot(F, builder.parameter("fixed"))
+        eta = eta + pt.dot(fixed, builder.parameter("fixed"))
     first = 0 if intercepts else 1
     for effects, columns, unit in (
         (clients, design.client_z, design.client),
@@ -200,7 +204,7 @@ def _outcome_part(
     return eta
 
 
-def _within_part(builder: _Builder, F: Tensor | Floats, deviation: Sequence[Any], clients: Tensor) -> Tensor:
+def _within_part(builder: _Builder, fixed: Tensor | Floats, deviation: Sequence[Any], clients: Tensor) -> Tensor:
     """Client-specific slopes, moderation and pooled groups, all times the within deviation."""
     import pymc as pm
     import pytensor.tensor as pt
@@ -213,7 +217,7 @@ def _within_part(builder: _Builder, F: Tensor | Floats, deviation: Sequence[Any]
     if design.interactions:
         moderation = builder.parameter("moderation")
         for j, interaction in enumerate(design.interactions):
-            eta = eta + moderation[j] * F[:, interaction.column] * deviation[interaction.predictor]
+            eta = eta + moderation[j] * fixed[:, interaction.column] * deviation[interaction.predictor]
     if design.groups is not None:
         sd = builder.parameter("sd_group")
         z = pm.Normal("group_effects_z", 0.0, 1.0, dims=("group", "group_effect"))
@@ -224,7 +228,7 @@ def _within_part(builder: _Builder, F: Tensor | Floats, deviation: Sequence[Any]
     return eta
 
 
-def _observed_part(builder: _Builder, F: Tensor | Floats, clients: Tensor | None) -> Tensor | float:
+def _observed_part(builder: _Builder, fixed: Tensor | Floats, clients: Tensor | None) -> Tensor | float:
     """Within and between effects of observed means (the audit of latent centring)."""
     import pytensor.tensor as pt
 
@@ -237,7 +241,7 @@ def _observed_part(builder: _Builder, F: Tensor | Floats, clients: Tensor | None
         eta = eta + pt.dot(design.x_therapist, builder.parameter("between_therapist"))
     if design.own_lag:
         eta = eta + builder.parameter("own_lag") * design.y_previous
-    return eta + _within_part(builder, F, [design.x[:, k] for k in range(len(design.predictors))], clients)
+    return eta + _within_part(builder, fixed, [design.x[:, k] for k in range(len(design.predictors))], clients)
 
 
 def _plain_outcome(builder: _Builder, eta: Tensor, parameters: dict[str, Tensor]) -> None:
@@ -254,12 +258,7 @@ def _plain_outcome(builder: _Builder, eta: Tensor, parameters: dict[str, Tensor]
         before = np.where(linked, design.previous, 0)
         eta = eta + carried * (design.y[before] - eta[before])
         parameters = {**parameters, "sd_residual": (parameters["sd_residual"] * pt.sqrt(1 - carried**2))[rated]}
-    observe(design.family, design.y[rated], eta[rated] + offset(design), parameters)
-
-
-def offset(design: Design) -> float:
-    """Return what the link scale is shifted by: the log of the mean count."""
-    return design.outcome.mean if laws()[design.family].scale == "log" else 0.0
+    observe(design.family, design.y[rated], eta[rated] + offset(design.outcome), parameters)
 
 
 # --- latent centring -------------------------------------------------------------------------------
@@ -280,7 +279,7 @@ class _Means:
 
 def _latent(
     builder: _Builder,
-    F: Tensor | Floats,
+    fixed: Tensor | Floats,
     clients: Tensor | None,
     therapists: Tensor | None,
     parameters: dict[str, Tensor],
@@ -307,15 +306,15 @@ def _latent(
         for source, coefficient in before.get(target, {}).items():
             mean = mean + coefficient * values[source][last]
         if target == size - 1:
-            mean = mean + _outcome_part(builder, F, clients, therapists, intercepts=False)
+            mean = mean + _outcome_part(builder, fixed, clients, therapists, intercepts=False)
             if clients is not None and _multiplies_deviation(design):
-                deviation = _deviations(design, F, means, values, (now, before), (intercept, slopes))
-                mean = mean + _within_part(builder, F, deviation, clients)
+                deviation = _deviations(design, fixed, means, values, (now, before), (intercept, slopes))
+                mean = mean + _within_part(builder, fixed, deviation, clients)
         else:
-            mean = mean + intercept[target] + (pt.dot(F, slopes[target]) if design.fixed else 0.0)
+            mean = mean + intercept[target] + (pt.dot(fixed, slopes[target]) if design.fixed else 0.0)
         sd = sds[target]
         if initial is not None:
-            mean = pt.switch(start, initial.mean(target, F, values, means), mean)
+            mean = pt.switch(start, initial.mean(target, fixed, values, means), mean)
             sd = None if sd is None else pt.switch(start, initial.sd[target], sd)
         _response(builder, target, values[target], mean, sd, parameters)
 
@@ -326,7 +325,7 @@ def _multiplies_deviation(design: Design) -> bool:
 
 
 def _latent_means(builder: _Builder, clients: Tensor | None, therapists: Tensor | None) -> _Means:
-    """m = (m_x, m_y) with m_y = Σ_k B_k m_k + d at each level."""
+    """M = (m_x, m_y) with m_y = Σ_k B_k m_k + d at each level."""
     import pytensor.tensor as pt
 
     design = builder.design
@@ -360,7 +359,7 @@ Paths = dict[int, dict[int, Any]]
 
 
 def _path_matrices(builder: _Builder) -> tuple[Paths, Paths]:
-    """A (same session) and Φ (previous session) as target → source → coefficient."""
+    """Return A (same session) and Φ (previous session) as target → source → coefficient."""
     design = builder.design
     now: Paths = {}
     before: Paths = {}
@@ -398,13 +397,13 @@ def _predictor_sds(builder: _Builder) -> dict[int, Tensor | None]:
 
 def _deviations(
     design: Design,
-    F: Tensor | Floats,
+    fixed: Tensor | Floats,
     means: _Means,
     values: Sequence[Tensor | Floats],
     paths: tuple[Paths, Paths],
     equations: tuple[Tensor, Tensor | None],
 ) -> list[Tensor]:
-    """x − its expectation for this client at this time, of this session (lag 0) or the previous one.
+    """X − its expectation for this client at this time, of this session (lag 0) or the previous one.
 
     The expectation solves the equations of the fixed parts, (I − A − Φ) M = g_0 + F'g, plus m; the
     outcome's own equation is part of the system where it feeds back on the predictors.
@@ -427,7 +426,7 @@ def _deviations(
     for k in range(predictors):
         expected = total[k, 0] + means.row(pt.as_tensor(np.eye(predictors + 1)[k]))
         if slopes is not None:
-            expected = expected + pt.dot(F, total[k, 1:])
+            expected = expected + pt.dot(fixed, total[k, 1:])
         deviation = values[k] - expected
         found.append(deviation[np.maximum(design.previous, 0)] if design.options.lag == 1 else deviation)
     return found
@@ -464,13 +463,13 @@ class _Initial:
         found: list[Tensor | None] = [self.sds[v] for v in range(count)]
         return found + [None] * (len(self.design.responses) - count)
 
-    def mean(self, target: int, F: Tensor | Floats, values: Sequence[Tensor | Floats], means: _Means) -> Tensor:
+    def mean(self, target: int, fixed: Tensor | Floats, values: Sequence[Tensor | Floats], means: _Means) -> Tensor:
         """g⁰_0 + F'g⁰ + Σ A⁰ r + λ'm."""
         import pytensor.tensor as pt
 
         mean = self.intercept[target] + means.row(self.loading[target])
         if self.slopes is not None:
-            mean = mean + pt.dot(F, self.slopes[target])
+            mean = mean + pt.dot(fixed, self.slopes[target])
         if self.path is not None:
             for j, path in enumerate(self.design.initial_paths):
                 if path.target == target:
@@ -500,7 +499,7 @@ def _response(
 
     if outcome:
         own = {**parameters, "sd_residual": spread(rated)} if sd is not None else dict(parameters)
-        observe(design.family, column[rated], mean[rated] + offset(design), own)
+        observe(design.family, column[rated], mean[rated] + offset(design.outcome), own)
     else:
         pm.Normal(f"x_{name}", mean[rated], spread(rated), observed=column[rated])
     if len(missing) and (not outcome or design.feedback):
@@ -512,4 +511,4 @@ def _response(
         pm.Potential(f"{name}_missing_law", pm.logp(law, unknown).sum())
 
 
-__all__ = ["Parameterisation", "multilevel", "offset"]
+__all__ = ["Parameterisation", "multilevel"]

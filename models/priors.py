@@ -20,6 +20,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
     from .families import Tensor
 
 Support = Literal["real", "positive", "unit", "correlation"]
