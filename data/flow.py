@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from .study import Study
@@ -11,14 +12,17 @@ from .study import Study
 COUNTS = ("n_clients", "n_sessions", "n_therapists")
 
 
+Mask = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """Who has got so far: client identifiers, rows of the session table, and why others have not."""
+    """Who has got so far: a mask over clients, one over sessions (or none yet), and why others have not."""
 
     step: str
     label: str
-    clients: pd.Index
-    sessions: pd.Series | None
+    clients: Mask
+    sessions: Mask | None
     reason: str
 
 
@@ -44,7 +48,8 @@ def participant_flow(study: Study) -> pd.DataFrame:
         ``n_therapists`` are missing where a step comes before the first session; ``reason`` says what became
         of those who are no longer there.
     """
-    rows = [_row(study, one, one.clients) for one in _steps(study)]
+    owner = _owner(study)
+    rows = [_row(study, owner, one, one.clients) for one in _steps(study, owner)]
     return _whole(pd.DataFrame(rows, columns=["step", "label", *COUNTS, "reason"]))
 
 
@@ -61,21 +66,18 @@ def flow_by_arm(study: Study) -> pd.DataFrame:
         return _whole(pd.DataFrame(columns=columns))
     arm, names = study.clients[arms[0].name], arms[0].categories
     threshold = study.config.report.disclosure.threshold
+    owner = _owner(study)
     rows: list[dict[str, object]] = []
     before: tuple[int, ...] | None = None
-    for one in _steps(study):
-        inside = [one.clients[(arm.reindex(one.clients) == name).to_numpy()] for name in names]
-        counts = tuple(len(clients) for clients in inside)
-        lost = (
-            (0,) * len(counts)
-            if before is None
-            else tuple(then - now for then, now in zip(before, counts, strict=True))
-        )
+    for one in _steps(study, owner):
+        inside = [one.clients & (arm == name).to_numpy() for name in names]
+        counts = tuple(int(clients.sum()) for clients in inside)
+        lost = (0,) * len(counts) if before is None else tuple(np.subtract(before, counts))
         if one.step == "screened" or any(0 < number < threshold for number in (*counts, *lost)):
             continue
         before = counts
         for name, clients in zip(names, inside, strict=True):
-            row = _row(study, one, clients) | {"arm": name}
+            row = _row(study, owner, one, clients) | {"arm": name}
             rows.append({column: row[column] for column in columns})
     return _whole(pd.DataFrame(rows, columns=columns))
 
@@ -104,59 +106,75 @@ def sizes(study: Study) -> pd.DataFrame:
     return pd.DataFrame({"quantity": list(found), "value": list(found.values())})
 
 
-def _steps(study: Study) -> list[_Step]:
+def _owner(study: Study) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
+    """Return each session's client as a position in the client table; identifiers are compared once."""
+    return study.clients.index.get_indexer(pd.Index(study.sessions["client"]))
+
+
+def _steps(study: Study, owner: np.ndarray[tuple[int, ...], np.dtype[np.intp]]) -> list[_Step]:
     """Return the steps that the data carry, in order."""
-    sessions, everyone = study.sessions, study.clients.index
-    arms = study.by_role("arm", level="client")
-    seen = pd.Index(sessions["client"].unique())
+    everyone: Mask = np.ones(len(study.clients), dtype=bool)
     found: list[_Step] = []
     here = everyone
+    started = _seen(owner, len(everyone))
+    arms = study.by_role("arm", level="client")
     if arms:
-        randomised = everyone[study.clients[arms[0].name].notna().to_numpy()]
-        if len(randomised) < len(everyone):
+        here = study.clients[arms[0].name].notna().to_numpy()
+        if not here.all():
             found.append(_Step("screened", "Screened", everyone, None, ""))
-        found.append(
-            _Step("randomised", "Assigned to an arm", randomised, None, _lost(everyone, randomised, "without an arm"))
-        )
-        here = randomised
-    elif len(seen) < len(everyone):
+        found.append(_Step("randomised", "Assigned to an arm", here, None, _lost(everyone, here, "without an arm")))
+    elif not started.all():
         found.append(_Step("enrolled", "Enrolled", everyone, None, ""))
-    started = everyone[everyone.isin(seen)]
-    counted = started[started.isin(here)]
-    reason = _lost(here, counted, "without a session")
-    if len(counted) < len(started):
-        reason = _join(reason, f"{len(started) - len(counted)} with sessions but without an arm are kept")
-    found.append(_Step("started", "Attended a session", started, pd.Series(True, index=sessions.index), reason))
+    reason = _lost(here, started, "without a session")
+    kept = int((started & ~here).sum())
+    if kept:
+        reason = _join(reason, f"{kept} with sessions but without an arm are kept")
+    found.append(_Step("started", "Attended a session", started, np.ones(len(owner), dtype=bool), reason))
     rated_rows = _rated(study)
-    rated = started[started.isin(sessions.loc[rated_rows, "client"])]
-    unrated = int((~rated_rows).sum())
-    reason = _join(
-        _lost(started, rated, "without any rating"),
-        _some(unrated, "session without any rating", "sessions without any rating"),
-    )
+    rated = _seen(owner[rated_rows], len(everyone))
+    unrated = _some(int((~rated_rows).sum()), "session without any rating", "sessions without any rating")
+    reason = _join(_lost(started, rated, "without any rating"), unrated)
     found.append(_Step("analysed", "Rated at least one session", rated, rated_rows, reason))
     finals = study.by_role("final_outcome", level="client")
     if finals:
-        known = rated[study.clients[finals[0].name].reindex(rated).notna().to_numpy()]
-        rows = rated_rows & sessions["client"].isin(known)
-        found.append(_Step("final", "Final outcome known", known, rows, _lost(rated, known, "without a final outcome")))
+        known = rated & study.clients[finals[0].name].notna().to_numpy()
+        reason = _lost(rated, known, "without a final outcome")
+        found.append(_Step("final", "Final outcome known", known, rated_rows, reason))
     return found
 
 
-def _rated(study: Study) -> pd.Series:
+def _seen(owner: np.ndarray[tuple[int, ...], np.dtype[np.intp]], clients: int) -> Mask:
+    """Return which clients own at least one of these sessions."""
+    found: Mask = np.zeros(clients, dtype=bool)
+    found[owner] = True
+    return found
+
+
+def _rated(study: Study) -> Mask:
     """Return which sessions have at least one rating."""
     names = [name for name, one in study.variables.items() if one.level == "session"]
-    return study.sessions[names].notna().any(axis=1)
+    return study.sessions[names].notna().any(axis=1).to_numpy()
 
 
-def _row(study: Study, one: _Step, clients: pd.Index) -> dict[str, object]:
+def _row(
+    study: Study, owner: np.ndarray[tuple[int, ...], np.dtype[np.intp]], one: _Step, clients: Mask
+) -> dict[str, object]:
     """Return the counts of a step for some of its clients."""
-    row: dict[str, object] = {"step": one.step, "label": one.label, "n_clients": len(clients), "reason": one.reason}
+    row: dict[str, object] = {
+        "step": one.step,
+        "label": one.label,
+        "n_clients": int(clients.sum()),
+        "n_sessions": None,
+        "n_therapists": None,
+        "reason": one.reason,
+    }
     if one.sessions is None:
-        return row | {"n_sessions": None, "n_therapists": None}
-    here = study.sessions[one.sessions & study.sessions["client"].isin(clients)]
-    therapists = here["therapist"].nunique() if study.has_therapists else None
-    return row | {"n_sessions": len(here), "n_therapists": therapists}
+        return row
+    inside = one.sessions & clients[owner]
+    row["n_sessions"] = int(inside.sum())
+    if study.has_therapists:
+        row["n_therapists"] = int(study.sessions.loc[inside, "therapist"].nunique())
+    return row
 
 
 def _whole(table: pd.DataFrame) -> pd.DataFrame:
@@ -164,9 +182,9 @@ def _whole(table: pd.DataFrame) -> pd.DataFrame:
     return table.astype(dict.fromkeys(COUNTS, "Int64"))
 
 
-def _lost(before: pd.Index, after: pd.Index, why: str) -> str:
+def _lost(before: Mask, after: Mask, why: str) -> str:
     """Return how many clients are no longer there, and why."""
-    gone = len(before) - len(before.intersection(after))
+    gone = int((before & ~after).sum())
     return f"{gone} {why}" if gone else ""
 
 

@@ -54,7 +54,8 @@ def missing_patterns(study: Study) -> pd.DataFrame:
     table[columns] = table[columns].astype("float64")
     if (table["n_clients"] < threshold).any():  # nothing is left to pool: one row would follow from the others
         table[columns] = np.nan
-    return table.drop(columns="last").reset_index(drop=True)
+    whole = {"n_sessions": "Int64", "n_clients": "Int64"}
+    return table.drop(columns="last").astype(whole).reset_index(drop=True)
 
 
 def _pooled(label: pd.Series, client: pd.Series, threshold: int) -> pd.Series:
