@@ -24,6 +24,7 @@ _MODELS = f"{_PACKAGE}.models"
 
 # Fields of a design that the likelihood does not see: words, bookkeeping, and where rows stood in the file.
 _WORDS = frozenset({"label", "unit", "better", "time_unit", "notes", "account", "row", "known_therapists"})
+_SCALES = frozenset({"mean", "sd"})  # they follow from the data
 _SEPARATE = frozenset({"kind", "name", "options", "priors"})
 
 _SAMPLING_CODE = ("sampling", "marginal", "remedies", "diagnostics")
@@ -62,7 +63,7 @@ def summary_components(fit_key: str, design: Design, report: ReportSection) -> d
         "interval": repr(report.interval),
         "rope": _readable(report.rope),
         "disclosure": str(report.disclosure.threshold),
-        "labels": fingerprint([measures, design.time_unit, design.account, design.known_therapists]),
+        "labels": fingerprint([measures, design.time_unit, design.account, design.known_therapists], without=_SCALES),
         "summary_code": source_fingerprint([f"{__package__}.{name}" for name in _SUMMARY_CODE], room="-"),
         "summary_versions": _readable(provenance.majors(provenance.SUMMARISING)),
     }
@@ -114,7 +115,8 @@ def causes(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]
     if "design" in differ and not differ & {"options", "code"}:
         found.append("the data that this model uses changed")
     for name, words in _CAUSES.items():
-        if name not in differ or (name == "seed" and "sampler" in differ):
+        implied = (name == "seed" and "sampler" in differ) or (name == "labels" and "design" in differ)
+        if name not in differ or implied:
             continue
         shown = name in _SHOWN and before.get(name) is not None
         found.append(f"{words} ({_difference(before[name], now.get(name, ''))})" if shown else words)

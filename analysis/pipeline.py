@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.errors import Fault, InputError, SafezoneError
+from ..data.tables import NAMES
 from ..data.tables import NAMES as DATA_TABLES
 from . import provenance
 from .artefacts import ArtefactStatus, ModelOutcome, RunResult
