@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .cells import Missing, missing_rule
+from .cells import Missing, clean_name, missing_rule
 from .checks_keys import check_keys
 from .checks_units import check_spread, check_units
 from .checks_values import check_values
-from .config import Level, StudyConfig
+from .config import DataSection, Level, StudyConfig
 from .errors import InputError
 from .faults import Faults
 from .keys import Keys, identifier_column, missing_column, session_keys
@@ -60,6 +60,7 @@ def assemble(config: StudyConfig, folder: Path) -> Tables:
     raw = _read_all(config, folder, found)
     if "session" not in raw:
         raise InputError(*found.all())
+    config = _with_clean_names(config)
     keys = session_keys(raw["session"], config.columns, missing, found)
     ids: dict[Level, pd.Series | None] = {
         "client": _identifiers(raw, "client", config, missing, found),
@@ -84,6 +85,13 @@ def assemble(config: StudyConfig, folder: Path) -> Tables:
     return _arrange(keys, ids, arranged, found)
 
 
+def _with_clean_names(config: StudyConfig) -> StudyConfig:
+    """Return the configuration with column names in the form in which readers give them."""
+    columns = config.columns.model_dump(exclude_none=True)
+    clean = config.columns.model_copy(update={key: clean_name(name) for key, name in columns.items()})
+    return config.model_copy(update={"columns": clean})
+
+
 def _read_all(config: StudyConfig, folder: Path, found: Faults) -> dict[Level, RawTable]:
     """Return the tables that can be read; record the faults of all."""
     files: dict[Level, str | None] = {
@@ -92,12 +100,14 @@ def _read_all(config: StudyConfig, folder: Path, found: Faults) -> dict[Level, R
         "therapist": config.data.therapists,
     }
     tables: dict[Level, RawTable] = {}
-    for level, file in files.items():
-        if file is None:
+    for level, declared in files.items():
+        if declared is None:
             continue
+        file, options = _sheet_of(declared, config, folder)
+        # absolute paths name people and machines: messages give the last part only
+        label = Path(file).name if Path(file).is_absolute() else file
         try:
-            label = Path(file).name if Path(file).is_absolute() else file  # absolute paths name people and machines
-            table = read_table(folder / file, config.data, label)
+            table = read_table(folder / file, options, label)
         except InputError as error:
             found.extend(error.faults)
             continue
@@ -106,6 +116,14 @@ def _read_all(config: StudyConfig, folder: Path, found: Faults) -> dict[Level, R
         unique = ~table.frame.columns.duplicated()
         tables[level] = table if unique.all() else replace(table, frame=table.frame.loc[:, unique])
     return tables
+
+
+def _sheet_of(declared: str, config: StudyConfig, folder: Path) -> tuple[str, DataSection]:
+    """Return a file's name and how to read it; ``"study.xlsx#Clients"`` names a sheet."""
+    if "#" not in declared or (folder / declared).exists():
+        return declared, config.data
+    file, _, sheet = declared.rpartition("#")
+    return file, config.data.model_copy(update={"sheet": sheet})
 
 
 def _identifiers(

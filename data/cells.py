@@ -233,12 +233,13 @@ def read_identifiers(raw: pd.Series, missing: Missing) -> Identifiers:
     ['3', '3', '3']
     """
     codes, cells = distinct(raw)
+    negative = {f"{code:g}" for code in missing.codes if code < 0}  # 99 may be a person, −99 is none
     names: list[str | None] = []
     stray = np.zeros(len(cells) + 1, dtype=bool)
     as_decimal = np.zeros(len(cells) + 1, dtype=bool)
     for position, cell in enumerate(cells):
         name, stray[position], as_decimal[position] = _identifier(cell)
-        names.append(None if name in missing.words else name)
+        names.append(None if name in missing.words or name in negative else name)
     values = np.array([*names, None], dtype=object)[codes]
     # a numeric column is 3.0 throughout because a table of floats can hold nothing else: no fault of the user's
     if pd.api.types.is_numeric_dtype(raw.dtype):

@@ -35,6 +35,8 @@ def check_keys(table: RawTable, keys: Keys, config: StudyConfig, found: Faults) 
     _gaps(table, ordered, config, found)
     if "date" in ordered:
         _dates(table, ordered, config, found)
+    if "time" in ordered:
+        _times(table, ordered, config, found)
 
 
 def _duplicates(table: RawTable, frame: pd.DataFrame, config: StudyConfig, found: Faults) -> None:
@@ -112,3 +114,15 @@ def _dates(table: RawTable, ordered: pd.DataFrame, config: StudyConfig, found: F
     rule = "A later session has an earlier date."
     remedy = "Correct the date or the session number, or empty the cell of a date that is unknown."
     found.add_rows("error", table.file, config.columns.date or config.columns.session, rule, rows, values, remedy)
+
+
+def _times(table: RawTable, ordered: pd.DataFrame, config: StudyConfig, found: Faults) -> None:
+    """Warn of sessions whose declared time is not later than that of an earlier session."""
+    known = ordered[ordered["time"].notna()]
+    stuck = (known.groupby(["client", "block"])["time"].diff() <= 0).to_numpy()
+    if stuck.any():
+        rule = "A later session does not have a later time."
+        value = f"{counted(int(stuck.sum()), 'session')} of {counted(known['client'][stuck].nunique(), 'client')}"
+        row = int(known["row"][stuck].min())
+        remedy = "Correct the time or the session number."
+        found.add("warning", table.file, config.columns.time, rule, value, remedy, row=row)

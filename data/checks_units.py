@@ -58,9 +58,8 @@ def check_units(
         rows = frame["row"][~known]
         rule = "The therapist is unknown in some sessions; they count as seen by no known therapist."
         value = f"{counted(len(rows), 'session')} of {counted(frame['client'][~known].nunique(), 'client')}"
-        found.add(
-            "warning", file, column, rule, value, "Enter the therapist where it can be known.", row=int(rows.iloc[0])
-        )
+        row = int(rows.iloc[0]) if file == sheet.file else None  # a row of the client table is not known here
+        found.add("warning", file, column, rule, value, "Enter the therapist where it can be known.", row=row)
     _therapists_of_clients(file, frame[known], column, found)
     _few_therapists(file, frame["therapist"].nunique(), column, found)
 

@@ -36,6 +36,10 @@ def check_values(one: Resolved, table: RawTable, config: StudyConfig, found: Fau
         _family(one, table, found)
         return
     for column in one.answers.columns:
+        if one.answers[column].isna().all():
+            rule = f"An item of the scale {one.name} has no answer at all."
+            remedy = f"Enter the answers, or take it out of `items` in [variables.{one.name}]."
+            found.add("error", table.file, str(column), rule, None, remedy)
         _column(one, str(column), one.answers[column], one.item_range, table, config, found)
     _item_totals(one, table, found)
 

@@ -86,7 +86,7 @@ class StudySection(_Section):
 
 
 class DataSection(_Section):
-    """``[data]``: files and how to read them."""
+    """``[data]``: files and how to read them; ``"study.xlsx#Clients"`` names a sheet of a workbook."""
 
     sessions: str
     clients: str | None = None

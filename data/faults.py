@@ -72,9 +72,9 @@ class Faults:
         return tuple(fault for fault in self._faults if fault.severity == "error")
 
     def all(self) -> tuple[Fault, ...]:
-        """Return every fault, errors first, then warnings, then notes."""
+        """Return every fault once, errors first, then warnings, then notes."""
         order = {"error": 0, "warning": 1, "note": 2}
-        return tuple(sorted(self._faults, key=lambda fault: order[fault.severity]))
+        return tuple(sorted(dict.fromkeys(self._faults), key=lambda fault: order[fault.severity]))
 
     def stop_on_errors(self) -> None:
         """Raise all faults together when at least one is an error.

@@ -14,6 +14,8 @@ from .faults import Faults, counted
 from .readers import RawTable
 from .study_file import suggestion
 
+SHOWN_TEXT = 30  # characters of a text cell that a message repeats
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -60,19 +62,16 @@ def session_keys(table: RawTable, columns: ColumnsSection, missing: Missing, fou
         return None
     client = identifier_column(table, columns.client, missing, found, required=True)
     frame = pd.DataFrame({"client": client, "row": table.rows})
-    date = None
-    if columns.date is not None and "date" not in absent:
-        date = _date_column(table, columns.date, missing, found)
     frame["block"] = (
         _block_column(table, columns.block, missing, found) if columns.block and "block" not in absent else 0
     )
-    session, as_date = _session_column(table, columns.session, missing, found, date)
+    session, as_date = _session_column(table, columns.session, missing, found)
     frame["session"] = session
-    if date is None and as_date is not None:
-        date = as_date
+    date = as_date
+    if columns.date not in (None, columns.session) and "date" not in absent:
+        date = _date_column(table, columns.date or "", missing, found)
     if columns.therapist is not None and columns.therapist in table.frame.columns:
-        codes = Missing(missing.words, tuple(code for code in missing.codes if code < 0))
-        frame["therapist"] = identifier_column(table, columns.therapist, codes, found, required=False)
+        frame["therapist"] = identifier_column(table, columns.therapist, missing, found, required=False)
     if date is not None:
         frame["date"] = date
     if columns.time is not None and "time" not in absent:
@@ -172,10 +171,12 @@ def number_column(table: RawTable, name: str, missing: Missing, found: Faults) -
 
 
 def text_faults(table: RawTable, name: str, text: np.ndarray, found: Faults) -> None:
-    """Record cells that should be numbers and are not."""
+    """Record cells that should be numbers and are not; long text is cut, it may name people."""
     if not text.any():
         return
-    cells = [str(cell) for cell in table.frame[name][text]]
+    cells = [
+        str(cell) if len(str(cell)) <= SHOWN_TEXT else f"{str(cell)[:SHOWN_TEXT]}…" for cell in table.frame[name][text]
+    ]
     commas = [cell for cell in cells if cell.count(",") == 1 and cell.replace(",", "").strip().lstrip("+-").isdigit()]
     remedy = "Write a number or leave the cell empty."
     repeated = max(set(cells), key=cells.count)
@@ -233,43 +234,36 @@ def _block_column(table: RawTable, name: str, missing: Missing, found: Faults) -
     return values
 
 
-def _session_column(
-    table: RawTable, name: str, missing: Missing, found: Faults, date: pd.Series | None
-) -> tuple[pd.Series, pd.Series | None]:
+def _session_column(table: RawTable, name: str, missing: Missing, found: Faults) -> tuple[pd.Series, pd.Series | None]:
     """Return the order within client (missing where there is none), and the dates where it is a date."""
     column = table.frame[name]
-    words_only = Missing(missing.words, tuple(code for code in missing.codes if code < 0))
-    numbers = read_numbers(column, words_only, table.decimal)
-    some_text = numbers.text.any() or pd.api.types.is_datetime64_any_dtype(column.dtype)
-    if some_text and numbers.text.sum() >= (~np.isnan(numbers.values)).sum():
-        dates = read_dates(column, missing)
-        if dates.values.notna().sum() > len(column) // 2:
-            if date is None or name not in (date.name,):
-                dates_again = _date_column(table, name, missing, found)
-            else:
-                dates_again = dates.values
-            found.add(
-                "note",
-                table.file,
-                name,
-                "Sessions were numbered within clients by their dates.",
-                None,
-                "Nothing to do.",
-            )
-            absent = dates_again.isna().to_numpy() & ~dates.bad
-            _missing_session(table, name, absent, found)
-            return pd.Series(np.where(dates_again.isna(), np.nan, 1.0), index=column.index), dates_again
-    text_faults(table, name, numbers.text, found)
+    numbers = read_numbers(column, _negative_codes(missing), table.decimal)
     values = numbers.values
+    dated = pd.api.types.is_datetime64_any_dtype(column.dtype)
+    if not dated and numbers.text.sum() > (~np.isnan(values)).sum():
+        dated = bool(read_dates(column, missing).values.notna().sum() * 2 > numbers.text.sum())
+    if dated:
+        before = len(found.errors)
+        dates = _date_column(table, name, missing, found)
+        rule = "Sessions were numbered within clients by their dates."
+        found.add("note", table.file, name, rule, None, "Nothing to do.")
+        if len(found.errors) == before:  # cells that are no date were recorded already
+            _missing_session(table, name, dates.isna().to_numpy(), found)
+        return pd.Series(np.where(dates.isna(), np.nan, 1.0), index=column.index), dates
+    text_faults(table, name, numbers.text, found)
     broken = ~np.isnan(values) & (values != np.round(values))
     if broken.any():
         cells = [f"{value:g}" for value in values[broken]]
         remedy = "Number the sessions 1, 2, 3, …; put other times into a column of their own and name it columns.time."
-        found.add_rows(
-            "error", table.file, name, "A session's number is a whole number.", list(table.rows[broken]), cells, remedy
-        )
+        rows = list(table.rows[broken])
+        found.add_rows("error", table.file, name, "A session's number is a whole number.", rows, cells, remedy)
     _missing_session(table, name, np.isnan(values) & ~numbers.text, found)
     return pd.Series(np.where(broken, np.nan, values), index=column.index), None
+
+
+def _negative_codes(missing: Missing) -> Missing:
+    """Return the rule for keys: 99 may be a real session or therapist, −99 cannot."""
+    return Missing(missing.words, tuple(code for code in missing.codes if code < 0))
 
 
 def _missing_session(table: RawTable, name: str, absent: np.ndarray, found: Faults) -> None:

@@ -69,8 +69,10 @@ def place(
     if one.table == "client" and _belongs_to_therapist(one):
         # a therapist's attachment repeated for each client
         therapist = _therapist_of(owner, keys)
-        if therapist is not None:
-            return _constant(one, values, therapist, "therapist", table, found)
+        if therapist is None:
+            _no_therapists(one, table, found)
+            return None
+        return _constant(one, values, therapist, "therapist", table, found)
     listed = owner.notna()
     return _placed(one, pd.Series(values[listed].array, index=pd.Index(owner[listed], dtype="str")), one.table)
 
@@ -83,8 +85,7 @@ def _from_sessions(one: Resolved, values: pd.Series, table: RawTable, keys: Keys
         return _placed(one, values, "session")
     if section.level == "therapist" or (section.level is None and _belongs_to_therapist(one)):
         if therapist is None:
-            rule = f"variables.{one.name} belongs to therapists, and the study has none."
-            found.add("error", table.file, one.columns[0], rule, None, 'Add therapist = "…" to [columns].')
+            _no_therapists(one, table, found)
             return None
         return _constant(one, values, therapist, "therapist", table, found)
     if section.level == "client" or section.role in FIXED_ROLES:
@@ -95,6 +96,13 @@ def _from_sessions(one: Resolved, values: pd.Series, table: RawTable, keys: Keys
         found.add("note", table.file, one.columns[0], rule, None, 'Declare level = "client" if it should not change.')
         return _placed(one, values, "session")
     return _constant(one, values, client, "client", table, found)
+
+
+def _no_therapists(one: Resolved, table: RawTable, found: Faults) -> None:
+    """Record that a therapist's variable has no therapists to belong to."""
+    rule = f"variables.{one.name} belongs to therapists, and the study has none."
+    remedy = 'Add therapist = "…" to [columns], or declare level = "client".'
+    found.add("error", table.file, one.columns[0], rule, None, remedy)
 
 
 def _belongs_to_therapist(one: Resolved) -> bool:

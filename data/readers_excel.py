@@ -11,7 +11,7 @@ import pandas as pd
 
 from .config import DataSection
 from .errors import Fault, InputError
-from .faults import Faults
+from .faults import Faults, counted
 from .readers import RawTable, named_columns, second_header
 from .study_file import suggestion
 
@@ -59,7 +59,7 @@ def read_workbook(path: Path, options: DataSection, file: str) -> RawTable:
             file,
             None,
             "Rows without any entry were left out.",
-            f"{kept[-1] + 1 - len(kept)} rows",
+            counted(kept[-1] + 1 - len(kept), "row"),
             "Nothing to do.",
         )
     found.extend(second_header(frame, rows, file))

@@ -11,7 +11,7 @@ import pandas as pd
 from .cells import clean_name
 from .config import DataSection
 from .errors import Fault, InputError
-from .faults import Faults
+from .faults import Faults, counted
 from .readers import RawTable, named_columns
 
 
@@ -66,7 +66,7 @@ def _without_user_missing(
     if not masked.any():
         return column
     rule = f"SPSS declares {', '.join(said)} as missing; these cells were read as missing."
-    found.add("note", file, name, rule, f"{int(masked.sum())} cells", "Nothing to do.")
+    found.add("note", file, name, rule, counted(int(masked.sum()), "cell"), "Nothing to do.")
     return column.where(~masked)
 
 

@@ -15,7 +15,7 @@ import pyarrow.csv as pa_csv
 
 from .config import DataSection
 from .errors import Fault, InputError
-from .faults import Faults
+from .faults import Faults, counted
 from .readers import RawTable, named_columns, second_header
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -104,6 +104,11 @@ def _delimiter(
     if announced is not None:
         return announced[1], rest, first_row + 1
     if options.delimiter is not None:
+        others = [sign for sign in DELIMITERS if sign != options.delimiter and sign in first]
+        if options.delimiter not in first and others:
+            rule = "The declared delimiter does not occur in the header."
+            remedy = f"Declare the one that does ({DELIMITERS[others[0]]}), or delete `delimiter` to have it detected."
+            found.add("error", file, None, rule, DELIMITERS.get(options.delimiter, options.delimiter), remedy, row=1)
         return options.delimiter, content, first_row
     lines = [_QUOTED.sub("", line) for line in content[:200_000].splitlines()[:SAMPLE_LINES] if line.strip()]
     if not lines:
@@ -194,7 +199,12 @@ def _records(
     empty = frame.isna().all(axis=1).to_numpy()
     if empty.any():
         found.add(
-            "note", file, None, "Rows without any entry were left out.", f"{int(empty.sum())} rows", "Nothing to do."
+            "note",
+            file,
+            None,
+            "Rows without any entry were left out.",
+            counted(int(empty.sum()), "row"),
+            "Nothing to do.",
         )
         frame, rows = frame[~empty].reset_index(drop=True), rows[~empty]
     return frame, rows
@@ -217,7 +227,7 @@ def _decimal(frame: pd.DataFrame, options: DataSection, delimiter: str, file: st
         found.add("note", file, None, rule, None, 'To be sure, declare decimal = "," in [data].')
         return ","
     rule = "Numbers are written with one decimal sign throughout."
-    value = f"{commas} cells with a comma, {points} with a point"
+    value = f"{counted(commas, 'cell')} with a comma, {points} with a point"
     found.add(
         "warning", file, None, rule, value, 'Read with a point; write all alike, or declare decimal = "," in [data].'
     )

@@ -201,7 +201,7 @@ def _categories(
 ) -> Resolved:
     """Return a variable of categories, reference first."""
     raw = table.frame[column]
-    values = read_identifiers(raw, missing).values
+    values = read_identifiers(raw, missing).values  # of the codes for missing only those below zero are gone
     codes = read_numbers(raw, Missing(missing.words, ()), table.decimal).values
     values = values.where(~np.isin(codes, missing.codes))
     if labels:

@@ -166,6 +166,19 @@ def test_two_sessions_on_one_date(study_folder: StudyFolder, faults_of: FaultsOf
     assert (fault.row, fault.value) == (3, "as in row 2")
 
 
+def test_dates_of_sessions_are_checked_once(study_folder: StudyFolder, faults_of: FaultsOf) -> None:
+    text = "id,session,safety,depth\na,2024-05-01,4,5\na,May,5,6\nb,2024-05-03,6,5\nb,2024-06-03,3,4\n"
+    faults = errors(faults_of(study_folder(text, columns='date = "session"')))
+    assert [(fault.row, fault.value) for fault in faults] == [(3, "May")]
+
+
+def test_times_not_in_order(study_folder: StudyFolder) -> None:
+    study = read_study(study_folder(with_column("age", [14, 15, 15, 14, 13, 20, 21]), columns='time = "age"'))
+    fault = warned(study, "does not have a later time")
+    assert (fault.severity, fault.row, fault.value) == ("warning", 4, "2 sessions of 2 clients")
+    assert study.sessions["time"].tolist() == [14, 15, 15, 14, 13, 20, 21]
+
+
 def test_role_pointing_to_a_missing_column(study_folder: StudyFolder, faults_of: FaultsOf) -> None:
     variables = VARIABLES.replace('column = "depth"', 'column = "dept"')
     (fault,) = errors(faults_of(study_folder(variables=variables)))
@@ -196,6 +209,17 @@ def test_text_that_means_missing(study_folder: StudyFolder, faults_of: FaultsOf)
     assert 'missing = ["refused"]' in faults[0].remedy
     study = read_study(study_folder(text, data='missing = ["refused"]'))
     assert study.sessions["safety"].isna().sum() == 2
+
+
+def test_long_text_is_cut_before_it_discloses(study_folder: StudyFolder, faults_of: FaultsOf) -> None:
+    (fault,) = errors(faults_of(study_folder(SESSIONS.replace("b,1,3,4", f"b,1,{'told me of her ' * 5},4"))))
+    assert fault.value == "told me of her told me of her …"
+
+
+def test_codes_below_zero_are_no_therapists(study_folder: StudyFolder) -> None:
+    text = with_column("th", [99, -99, 99, 1, 1, 1, 1])
+    study = read_study(study_folder(text, columns='therapist = "th"', data="missing = [99, -99]"))
+    assert study.sessions["therapist"].isna().tolist() == [False, True] + [False] * 5
 
 
 def test_infinite_numbers_are_no_ratings(study_folder: StudyFolder, faults_of: FaultsOf) -> None:
@@ -279,6 +303,13 @@ def test_reversed_item_not_reversed_is_a_warning(study_folder: StudyFolder) -> N
 def test_item_reversed_twice_is_a_warning(study_folder: StudyFolder) -> None:
     study = read_study(study_folder(scale(False), variables=SCALE + 'reverse = ["s3"]\n'))
     assert "take it out of `reverse`" in warned(study, "negative item-total").remedy
+
+
+def test_an_item_without_answers(study_folder: StudyFolder, faults_of: FaultsOf) -> None:
+    frame = pd.read_csv(io.StringIO(scale(False))).assign(s2="")
+    (fault,) = errors(faults_of(study_folder(frame.to_csv(index=False), variables=SCALE)))
+    assert (fault.column, fault.value) == ("s2", None)
+    assert "no answer at all" in fault.rule
 
 
 def test_items_are_checked_one_by_one_and_scored(study_folder: StudyFolder, faults_of: FaultsOf) -> None:
@@ -524,6 +555,16 @@ def test_therapist_attachment_rises_to_the_therapist(study_folder: StudyFolder, 
     (fault,) = errors(faults_of(folder))
     assert (fault.row, fault.value) == (4, "3")
     assert "one value per therapist" in fault.rule
+
+
+def test_therapist_variables_need_therapists(study_folder: StudyFolder, faults_of: FaultsOf) -> None:
+    variables = VARIABLES + '[variables.ta]\ncolumn = "ta"\nrole = "attachment_anxiety"\nrater = "therapist"\n'
+    (fault,) = errors(faults_of(study_folder(with_column("ta", [1, 1, 1, 2, 2, 3, 3]), variables=variables)))
+    assert (fault.column, fault.file) == ("ta", "sessions.csv")
+    folder = study_folder(data='clients = "c.csv"', variables=variables, files={"c.csv": "id,ta\na,1\nb,2\nc,3\n"})
+    (fault,) = errors(faults_of(folder))
+    assert fault.file == "c.csv"
+    assert 'level = "client"' in fault.remedy
 
 
 def test_a_therapist_table_without_a_therapist_column(study_folder: StudyFolder, faults_of: FaultsOf) -> None:

@@ -65,6 +65,13 @@ def test_declared_delimiter_is_obeyed(tmp_path: Path) -> None:
     assert read.faults == ()
 
 
+def test_a_declared_delimiter_that_does_not_occur(study_folder: StudyFolder, faults_of: FaultsOf) -> None:
+    faults = faults_of(study_folder(SESSIONS.replace(",", ";"), data='delimiter = ","'))
+    fault = faults[0]
+    assert (fault.row, fault.value) == (1, "comma")
+    assert "semicolon" in fault.remedy
+
+
 def test_excel_announces_its_delimiter(tmp_path: Path) -> None:
     read = table(tmp_path, "s.csv", "sep=;\r\nid;n\r\na;1\r\nb;2\r\n")
     assert read.rows.tolist() == [3, 4]
@@ -91,7 +98,7 @@ def test_point_under_a_declared_decimal_comma_is_text(study_folder: StudyFolder,
 def test_mixed_decimal_signs_are_warned_of(study_folder: StudyFolder, faults_of: FaultsOf) -> None:
     text = SESSIONS.replace(",", ";").replace("a;1;4;5", "a;1;4,5;5").replace("a;2;5;6", "a;2;5.5;6")
     faults = faults_of(study_folder(text))
-    assert any(fault.value == "1 cells with a comma, 1 with a point" for fault in faults)
+    assert any(fault.value == "1 cell with a comma, 1 with a point" for fault in faults)
     (error,) = [fault for fault in faults if fault.severity == "error"]
     assert (error.row, error.column, error.value) == (2, "safety", "4,5")
     assert 'decimal = ","' in error.remedy
@@ -256,6 +263,16 @@ def test_excel_sheets_are_chosen_by_name_or_number(study_folder: StudyFolder, fa
     assert faults_of(folder)[0].value == "3"
 
 
+def test_one_workbook_with_a_sheet_per_table(study_folder: StudyFolder) -> None:
+    head = '[data]\nsessions = "s.xlsx#Ratings"\nclients = "s.xlsx#People"\n'
+    age = '[variables.age]\ncolumn = "age"\nrole = "covariate"\n'
+    folder = study_folder(None, head=head, variables=VARIABLES + age)
+    workbook(folder / "s.xlsx", {"People": [["id", "age"], ["a", 30], ["b", 40], ["c", 50]], "Ratings": ROWS})
+    study = read_study(folder)
+    assert same(study)
+    assert study.clients["age"].tolist() == [30, 40, 50]
+
+
 def test_excel_says_which_of_several_sheets_was_read(study_folder: StudyFolder) -> None:
     folder = study_folder(None, head='[data]\nsessions = "s.xlsx"\n')
     workbook(folder / "s.xlsx", {"Ratings": ROWS, "Info": [["x"], [1]]})
@@ -325,7 +342,7 @@ def test_spss_labels_and_user_missing(study_folder: StudyFolder) -> None:
     )
     study = read_study(folder)
     assert np.isnan(study.sessions["safety"].iloc[2])
-    assert any("SPSS declares 99 as missing" in fault.rule and fault.value == "1 cells" for fault in study.faults)
+    assert any("SPSS declares 99 as missing" in fault.rule and fault.value == "1 cell" for fault in study.faults)
     assert study.variables["safety"].label == "How safe did you feel?"
     assert study.variables["arm"].categories == ("Usual care", "Active")  # the reference is the control condition
     assert study.clients["arm"].tolist() == ["Active", "Usual care", "Active"]
