@@ -370,7 +370,7 @@ def _report(
     """Render the report; return its files."""
     from .reports.report import report as render
 
-    return render(study, template=template, formats=formats, out=out, progress=speaker.say).files
+    return render(study, template, formats, out, force=force, progress=speaker.say).files
 
 
 def _answer(result: RunResult, report_files: Sequence[Path], speaker: Voice) -> None:

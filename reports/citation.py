@@ -65,7 +65,7 @@ def citations(version: str) -> tuple[Work, ...]:
             "https://doi.org/10.36131/cnfioritieditore20240505"
         ),
         bibtex=(
-            "@article{podolan2024safety,\n"
+            "@article{podolan2024,\n"
             "  author  = {Podolan, Martin and Gelo, Omar C. G.},\n"
             "  title   = {The role of safety in change-promoting therapeutic relationships: "
             "{An} integrative relational approach},\n"
