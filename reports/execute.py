@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -22,6 +22,7 @@ from .qmd import Cell, Document, Inline, Prose, fault, inlines
 
 if TYPE_CHECKING:
     from nbclient import NotebookClient
+    from nbformat import NotebookNode
 
 Output = Mapping[str, object]
 TIMEOUT = 600.0
@@ -170,7 +171,6 @@ async def _run(
     environment: Mapping[str, str],
     timeout: float,
 ) -> tuple[Ran, ...]:
-    import nbformat
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
@@ -181,7 +181,7 @@ async def _run(
         info.write_text(json.dumps(_execute_info(document, settings)), encoding="utf-8")
         specs = KernelSpecManager(kernel_dirs=[scratch], ensure_native_kernel=False)
         manager = AsyncKernelManager(kernel_name="safezone", kernel_spec_manager=specs)
-        notebook = nbformat.NotebookNode(cells=[], metadata=nbformat.NotebookNode(), nbformat=4, nbformat_minor=5)
+        notebook = _node(cells=[], metadata={}, nbformat=4, nbformat_minor=5)
         client = NotebookClient(
             notebook,
             km=manager,
@@ -241,17 +241,16 @@ async def _step(
     return outputs
 
 
-async def _execute(client: NotebookClient, code: str) -> tuple[Output, ...]:
+def _node(**fields: object) -> NotebookNode:
     import nbformat
 
-    cell = nbformat.NotebookNode(
-        id=f"cell-{len(client.nb.cells)}",
-        cell_type="code",
-        metadata=nbformat.NotebookNode(),
-        execution_count=None,
-        source=code,
-        outputs=[],
-    )
+    from_dict: Callable[[dict[str, object]], NotebookNode] = nbformat.from_dict
+    return from_dict(fields)
+
+
+async def _execute(client: NotebookClient, code: str) -> tuple[Output, ...]:
+    name = f"cell-{len(client.nb.cells)}"
+    cell = _node(id=name, cell_type="code", metadata={}, execution_count=None, source=code, outputs=[])
     client.nb.cells.append(cell)
     await client.async_execute_cell(cell, len(client.nb.cells) - 1)
     return tuple(cast("list[Output]", cell.outputs))

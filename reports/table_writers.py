@@ -121,6 +121,7 @@ def docx(table: Table, path: Path) -> Path:
     from .metadata import EXTENSION, TEMPLATES
     from .render import publish
     from .typeset import EMBEDDED, READER, run_pandoc
+    from .word import finish
 
     with tempfile.TemporaryDirectory(prefix="safezone-table-") as scratch:
         work = Path(scratch)
@@ -130,6 +131,7 @@ def docx(table: Table, path: Path) -> Path:
             "--reference-doc", str(TEMPLATES / EXTENSION / "reference.docx"), "--output", str(work / "table.docx"),
         ]  # fmt: skip
         run_pandoc(arguments, table.to_markdown(), work, path.stem)
+        finish(work / "table.docx", table.language)
         return publish(work / "table.docx", path)
 
 

@@ -14,6 +14,7 @@ from typing import cast
 from .compose import Composed
 from .execute import RenderError
 from .metadata import Settings
+from .word import finish
 
 EMBEDDED = Path(__file__).resolve().parent / "embedded"
 READER = "markdown-markdown_in_html_blocks+native_divs"
@@ -139,6 +140,7 @@ def _docx(composed: Composed, settings: Settings, work: Path, name: str) -> Path
     if reference:
         arguments += ["--reference-doc", reference]
     run_pandoc(arguments, _rasterise(composed.markdown, settings, work), settings.folder, name)
+    finish(output, settings.text("lang", "en"))
     return output
 
 

@@ -35,6 +35,32 @@ local function column_widths(tbl, widths)
   return tbl
 end
 
+-- Word processors other than Word give unsized columns equal widths: size them by their longest text.
+-- A line of the text holds about 92 signs in the tables' size; no column asks for more than 40 of them.
+local function natural_widths(tbl)
+  local lengths, total = {}, 0
+  for index = 1, #tbl.colspecs do lengths[index] = 4 end
+  local function measure(rows)
+    for _, row in ipairs(rows) do
+      local simple = #row.cells == #tbl.colspecs
+      for index, cell in ipairs(row.cells) do
+        if simple and cell.col_span == 1 then
+          local length = utf8.len(pandoc.utils.stringify(cell.contents)) or 4
+          lengths[index] = math.max(lengths[index], math.min(length + 2, 40))
+        end
+      end
+    end
+  end
+  measure(tbl.head.rows)
+  for _, body in ipairs(tbl.bodies) do measure(body.body) end
+  for _, length in ipairs(lengths) do total = total + length end
+  local index = 0
+  tbl.colspecs = tbl.colspecs:map(function(spec)
+    index = index + 1
+    return { spec[1], lengths[index] / math.max(total, 92) }
+  end)
+end
+
 -- Headings above several columns are centred over a rule; a row with nothing but its first cell heads a
 -- group of rows; the first column names the rows.
 local function finish_table(tbl)
@@ -44,9 +70,12 @@ local function finish_table(tbl)
       if cell.col_span > 1 then
         cell.alignment = "AlignCenter"
         cell.attr.attributes["typst:stroke"] = "(bottom: 0.5pt)"
+      elseif cell.row_span > 1 then
+        cell.attr.attributes["typst:align"] = "bottom"
       end
     end
   end
+  if target == "docx" then natural_widths(tbl) end
   for _, body in ipairs(tbl.bodies) do
     if target == "html" then body.row_head_columns = 1 end
     for _, row in ipairs(body.body) do
@@ -234,7 +263,11 @@ local function tabset(div)
   if target ~= "html" then
     for _, panel in ipairs(panels(div)) do
       local head = pandoc.Para { pandoc.Strong(panel.title) }
-      result:insert(target == "docx" and styled({ head }, "Tab Title") or head)
+      if target == "docx" then
+        result:insert(styled({ head }, "Tab Title"))
+      else
+        result:extend { raw("#block(sticky: true)["), head, raw("]") }
+      end
       result:extend(panel.blocks)
     end
     return result
