@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FOLDER = "report"
 LOCK = "numbers.lock.json"
 REFERENCES = Path(__file__).with_name("references.bib")
-_CODE = ("*.py", "*.toml", "*.bib", "embedded/*", "prose/*", "figures/*")
+_CODE = ("*.py", "*.toml", "*.bib", "embedded/*", "prose/*", "figures/*", "parts/*")
 
 
 @dataclass(frozen=True)

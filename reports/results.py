@@ -71,6 +71,8 @@ class ModelResults:
         The model's row of ``diagnostics.csv``.
     path
         ``fits/NAME.nc``.
+    codebook
+        ``data/codebook.csv``, for labels and categories of variables that are not responses of the model.
     """
 
     name: str
@@ -78,6 +80,7 @@ class ModelResults:
     estimates: pd.DataFrame
     diagnostics: Mapping[str, Any]
     path: Path
+    codebook: pd.DataFrame
 
     @property
     def kind(self) -> str:
@@ -137,17 +140,20 @@ class ModelResults:
     @cached_property
     def posterior(self) -> xr.Dataset:
         """The draws (dims ``chain``, ``draw``, …), opened on first use."""
-        return self._group("posterior")
+        found = self._group("posterior")
+        if found is None:
+            raise _missing(self.path, f"The draws of the model {self.name} are not there.")
+        return found
 
     @cached_property
     def prior(self) -> xr.Dataset | None:
         """Draws from the prior, or ``None`` where the fit kept none."""
-        return self._group("prior", required=False)
+        return self._group("prior")
 
     @cached_property
     def estimand_draws(self) -> xr.Dataset | None:
         """Draws of the estimands (``value`` with dims ``chain``, ``draw``, ``quantity``), or ``None`` where none are kept."""
-        return self._group("estimands", required=False)
+        return self._group("estimands")
 
     def draws(self, estimand: str, scale: str) -> np.ndarray | None:
         """Return all draws of one estimand, shape (chain · draw,), or ``None`` where the fit kept none."""
@@ -159,19 +165,14 @@ class ModelResults:
             return None
         return np.asarray(kept["value"].transpose("quantity", "chain", "draw").values[chosen][0], dtype=float).ravel()
 
-    def _group(self, name: str, *, required: bool = True) -> Any:
+    def _group(self, name: str) -> xr.Dataset | None:
+        """Return a group of the draws, or ``None`` where the file or the group is not there."""
         import xarray as xr
 
         if not self.path.is_file():
-            if not required:
-                return None
-            raise _missing(self.path, f"The draws of the model {self.name} are not there.")
+            return None
         with xr.open_datatree(self.path, engine="h5netcdf") as tree:
-            if name not in tree.children:
-                if not required:
-                    return None
-                raise _missing(self.path, f"The file has no group “{name}”.")
-            return tree[name].to_dataset().load()
+            return tree[name].to_dataset().load() if name in tree.children else None
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ class Results:
     estimates, diagnostics
         ``estimates.csv`` and ``diagnostics.csv``.
     flow, codebook, checks
-        ``data/flow.csv``, ``data/codebook.csv``, ``data/checks.csv``.
+        ``data/flow.csv``, ``data/codebook.csv``, ``data/checks.csv``; further tables by :meth:`table`.
     manifest
         ``manifest.json``.
     """
@@ -229,8 +230,14 @@ class Results:
             estimates=self.estimates.loc[self.estimates["model"] == name].reset_index(drop=True),
             diagnostics=cast("Mapping[str, Any]", row.to_dict()),
             path=self.folder / "fits" / f"{name}.nc",
+            codebook=self.codebook,
         )
         return self._opened[name]
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return a further table of ``data/`` (``missing_by_session``, …); empty where the folder has none."""
+        path = self.folder / "data" / f"{name}.csv"
+        return _csv(path) if path.is_file() else pd.DataFrame()
 
     def each(self) -> tuple[ModelResults, ...]:
         """Return every model, in order."""

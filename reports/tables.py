@@ -24,6 +24,7 @@ NOTE = {"en": "Note.", "de": "Anmerkung."}
 MISSING = "–"
 _FIGURE, _POINT, _INDENT = "\N{FIGURE SPACE}", "\N{PUNCTUATION SPACE}", "\N{EM SPACE}"
 _REFERENCES = {ord(sign): f"&#{ord(sign)};" for sign in (_FIGURE, _POINT, _INDENT)}
+_PADDING, _WRAP = 3, 34  # signs: the padding of a cell; from how many on a text may wrap
 _NUMBER = {
     "en": re.compile(r"^[<>=≈ ]*[−+-]?(?:\d[\d,]*)?(?P<rest>\.\d+)?$"),
     "de": re.compile(r"^[<>=≈ ]*[−+-]?(?:\d[\d.]*)?(?P<rest>,\d+)?$"),
@@ -125,7 +126,7 @@ class Table:
     >>> frame = pd.DataFrame({"name": ["Safety"], "m": [-0.5], "n": [12]})
     >>> print(Table(frame, (Column("name", "Variable"), Column("m", "*M*"), Column("n", "*n*"))).to_markdown())
     | Variable | *M* | *n* |
-    |:----------------|----------:|-------:|
+    |:----------------------|----------------:|----------:|
     | Safety | −0.50 | 12 |
     """
 
@@ -290,13 +291,19 @@ def _piped(grid: Grid) -> str:
         "center": lambda width: ":" + "-" * (width - 1) + ":",
     }
     # Renderers that wrap long lines take the dashes as relative widths.
-    widths = [2 * max(len(plain(text)) for text in texts) for texts in zip(grid.headers, *_bodies(grid), strict=True)]
+    widths = [2 * _width([plain(text) for text in texts]) for texts in zip(grid.headers, *_bodies(grid), strict=True)]
     lines = [
         _pipe_row(grid.headers),
         "|" + "|".join(rule[align](max(3, width)) for align, width in zip(grid.aligns, widths, strict=True)) + "|",
         *(_pipe_row(row.cells) for row in grid.rows),
     ]
     return "\n".join(lines)
+
+
+def _width(texts: list[str]) -> int:
+    """Return the room that a column asks for: its padding, and its longest text up to where wrapping reads well."""
+    words = max((len(word) for text in texts for word in text.split(" ")), default=0)
+    return _PADDING + min(max(len(text) for text in texts), max(words, _WRAP))
 
 
 def _bodies(grid: Grid) -> list[tuple[str, ...]]:

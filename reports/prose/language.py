@@ -100,6 +100,19 @@ class Language:
             return text[0].lower() + text[1:]
         return text
 
+    def phrase(self, text: str) -> str:
+        """Translate a phrase that a table carries in English; what the table of phrases does not know stays.
+
+        Examples
+        --------
+        >>> language("de").phrase("2 without any rating")
+        '2 ohne jedes Rating'
+        """
+        # Longest first, so that a phrase is not cut short by one inside it.
+        for phrase in sorted(self.table["phrase"], key=len, reverse=True):
+            text = text.replace(phrase, str(self.table["phrase"][phrase]))
+        return text
+
     @property
     def percent_interval(self) -> str:
         """Pattern of an interval's name in captions (``95%``, ``95-%``)."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from ..numbers import Numbers
@@ -17,10 +20,13 @@ if TYPE_CHECKING:
 
 def title(n: Numbers, model: ModelResults) -> str:
     """Return the model's heading: its title and what it is about."""
-    talk = language(n.language)
+    return model_title(model, language(n.language))
+
+
+def model_title(model: ModelResults, talk: Language) -> str:
+    """Return a model's title and outcome in a language."""
     name = talk.find(f"model.{model.kind}.title", "") or model.title
-    label = str(model.card["outcome"]["label"])
-    return f"{name}: {label}"
+    return f"{name}: {model.card['outcome']['label']}"
 
 
 def question(n: Numbers, model: ModelResults) -> str:
@@ -100,7 +106,17 @@ def methods(n: Numbers, name: str) -> str:
         said.append(talk.say(f"methods.centring_{options.get('centring', 'latent')}"))
         if int(options.get("lag") or 0) == 1:
             said.append(talk.say("methods.lag"))
+    cited = [f"@{key}" for key in card.get("references") or () if key in known_references()]
+    if cited:
+        said.append(talk.say("methods.follows", references=f"[{'; '.join(cited)}]"))
     return " ".join(text for text in said if text)
+
+
+@cache
+def known_references() -> frozenset[str]:
+    """Return the keys of ``references.bib``; a model may name a work that the list does not hold."""
+    text = files("safezone.reports").joinpath("references.bib").read_text(encoding="utf-8")
+    return frozenset(re.findall(r"^@\w+\{([^,\s]+),", text, flags=re.MULTILINE))
 
 
 def rows(model: ModelResults, talk: Language) -> str:
@@ -112,7 +128,7 @@ def rows(model: ModelResults, talk: Language) -> str:
     else:
         said = [talk.say("methods.rows", used=talk.number(used, 0), total=talk.count(total, "session"))]
         reasons = [
-            talk.say("methods.excluded_part", rows=talk.count(int(part["n"]), "row"), reason=str(part["reason"]))
+            talk.say("methods.excluded_part", rows=talk.count(int(part["n"]), "row"), reason=talk.phrase(str(part["reason"])))
             for part in account.get("excluded") or ()
             if int(part["n"]) > 0
         ]

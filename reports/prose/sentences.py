@@ -113,7 +113,7 @@ def _values(
         "size": value.removeprefix(digits.MINUS),
         "value": value,
         "percent": value,
-        "units": _units(unit, talk, kind),
+        "units": _spread_units(unit, per, talk) if kind.name == "sd_effect" else _units(unit, talk, kind),
         "per": talk.unit(per, 2) if per else "",
         "higher": talk.say("words.higher" if positive else "words.lower"),
         "rose": talk.say("words.rose" if positive else "words.fell"),
@@ -130,6 +130,10 @@ def _units(unit: str, talk: Language, kind: Kind) -> str:
     if kind.name == "other":
         return f" {talk.unit(unit, 1)}" if unit and unit not in {"share", "correlation", "1"} else ""
     return talk.unit(unit, 1)
+
+
+def _spread_units(unit: str, per: str, talk: Language) -> str:
+    return f"{talk.unit(unit, 1)} {talk.unit(per, 2)}" if per else talk.unit(unit, 1)
 
 
 def _standardised(n: Numbers, key: str, model: ModelResults, estimand: str, talk: Language) -> str:
@@ -157,21 +161,28 @@ def label_of(model: ModelResults, name: str) -> str:
     for entry in variables(model):
         if entry.get("name") == name:
             return str(entry.get("label") or name)
-    return name.replace("_", " ")
+    listed = _in_codebook(model, name, "label")
+    return listed or name.replace("_", " ")
+
+
+def _in_codebook(model: ModelResults, name: str, column: str) -> str:
+    book = model.codebook
+    if not {"name", column} <= set(book.columns):
+        return ""
+    found = book.loc[book["name"] == name, column].dropna()
+    return str(found.iloc[0]) if len(found) else ""
 
 
 def variables(model: ModelResults) -> tuple[Mapping[str, Any], ...]:
-    """Return outcome, predictors and other variables that the card describes."""
-    card = model.card
-    rest = [entry for key in ("predictors", "covariates", "moderators", "variables") for entry in card.get(key) or ()]
-    return (card["outcome"], *(entry for entry in rest if isinstance(entry, Mapping)))
+    """Return the outcome and the predictors as the card describes them."""
+    return (model.card["outcome"], *(model.card.get("predictors") or ()))
 
 
 def _unit_of(model: ModelResults, name: str, fallback: str) -> str:
     for entry in variables(model):
         if entry.get("name") == name and entry.get("unit"):
             return str(entry["unit"])
-    return fallback
+    return _in_codebook(model, name, "unit") or fallback
 
 
 def reference_of(model: ModelResults, name: str) -> str:
@@ -179,7 +190,9 @@ def reference_of(model: ModelResults, name: str) -> str:
     for entry in variables(model):
         if entry.get("name") == name and entry.get("categories"):
             return str(entry["categories"][0])
-    return "…"
+    # The codebook lists categories with their numbers, reference first: "waitlist (48); active (48)".
+    first = _in_codebook(model, name, "categories").split(";")[0]
+    return first.rpartition(" (")[0] or first or "…"
 
 
 def _options(model: ModelResults) -> Mapping[str, Any]:

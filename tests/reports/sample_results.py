@@ -100,7 +100,7 @@ _EQUATION = {
 def _parameters(kind: str) -> list[dict[str, Any]]:
     common = [
         ("sd_client", "sd.client.intercept", r"\tau_u", "halfnormal(1)", "how much clients differ", 0.03, 2.24),
-        ("sd_residual", "sd.residual", r"\sigma", "halfnormal(1)", "how much sessions differ within a client", 0.03, 2.24),
+        ("sd_residual", "sd.residual", r"\sigma", "half_normal(1)", "how much sessions differ within a client", 0.03, 2.24),
     ]
     own = {
         "variance": [("intercept", "intercept", r"\mu", "normal(0, 1)", "the overall mean", -1.96, 1.96)],
@@ -130,17 +130,17 @@ def _card(name: str, language: str, posterior: dict[str, np.ndarray], rng: np.ra
                                    "excluded": [{"reason": "no rating of the outcome", "n": 77}]},
         "clients": 96, "therapists": 12, "parameters": _parameters(kind),
         "references": ["ludtke2008", "johns2019"],
-        "crosscheck": None, "ppc": [], "loo": {}, "curves": [], "panel": None,
+        "crosscheck": None, "ppc": [], "loo": {}, "curves": [], "panel": None, "time_unit": "sessions",
         "timings": {"sampling": 12.3}, "diagnostics": {}, "remedies": [], "verdict": "trusted",
     }  # fmt: skip
     for level, statistic, observed, mean, half in (
-        ("session", "mean", 4.61, 4.60, 0.08), ("session", "sd", 1.19, 1.20, 0.05),
-        ("client", "sd of client means", 0.80, 0.82, 0.09), ("client", "lag-1 autocorrelation", 0.14, 0.02, 0.06),
-        ("therapist", "sd of therapist means", 0.35, 0.37, 0.15),
+        ("session", "mean", 4.61, 4.60, 0.08), ("session", "SD", 1.19, 1.20, 0.05),
+        ("client", "SD of client means", 0.80, 0.82, 0.09), ("client", "lag-1 autocorrelation", 0.14, 0.02, 0.06),
+        ("therapist", "SD of therapist means", 0.35, 0.37, 0.15),
     ):  # fmt: skip
         card["ppc"].append({"level": level, "statistic": statistic, "observed": observed, "mean": mean,
                             "lower": mean - half, "upper": mean + half, "p": 0.02 if "lag" in statistic else 0.45})  # fmt: skip
-    card["loo"] = {"client": {"elpd": -1510.2, "se": 31.4, "p": 9.8, "k_max": 0.42, "k_bad": 0, "target": "new_client"}}
+    card["loo"] = [{"target": "new_client", "elpd": -1510.2, "se": 31.4, "p": 9.8, "k_max": 0.42, "k_bad": 0}]
     if kind == "within_between":
         card["predictors"] = [
             {"name": x, "label": labels[x], "unit": "points", "better": "higher"} for x in ("safety", "alliance")
@@ -155,7 +155,6 @@ def _card(name: str, language: str, posterior: dict[str, np.ndarray], rng: np.ra
         card["panel"] = {"safety": {"within": line(0.31, 4.2, 0.06), "between": line(0.52, 4.2, 0.16),
                                     "bins_within": bins, "bins_between": bins[2:7]}}  # fmt: skip
     if kind == "growth":
-        card["predictors"] = [{"name": "arm", "label": "Arm", "unit": "", "categories": ["waitlist", "active"]}]
         time = np.arange(1, 16)
         for group, slope in (("waitlist", -0.42), ("active", -0.55)):
             mean = 16.8 + slope * (time - 1)
@@ -247,13 +246,28 @@ def _write_draws(
 def _write_data(folder: Path, language: str) -> None:
     labels = _LABEL[language]
     pd.DataFrame(
-        [("screened", 131), ("enrolled", 104), ("started", 98), ("analysed", 96)], columns=["step", "clients"]
-    ).assign(order=range(4)).to_csv(folder / "flow.csv", index=False)
+        [
+            ("screened", "Screened", 131, None, None, ""),
+            ("randomised", "Assigned to an arm", 104, None, None, "27 without an arm"),
+            ("started", "Attended a session", 98, 1120, 12, "6 without a session"),
+            ("analysed", "Rated at least one session", 96, 1043, 12,
+             "2 without any rating; 77 sessions without any rating"),
+        ],
+        columns=["step", "label", "n_clients", "n_sessions", "n_therapists", "reason"],
+    ).astype({"n_sessions": "Int64", "n_therapists": "Int64"}).to_csv(folder / "flow.csv", index=False)
     pd.DataFrame(
-        [{"name": name, "label": label, "level": "session", "role": name, "rater": "client", "unit": "points",
-          "n": 1043, "missing": 77, "mean": 4.6, "sd": 1.2, "min": 1.0, "max": 7.0, "omega_within": 0.81,
-          "omega_between": 0.92} for name, label in labels.items()]
+        [{"name": name, "label": label, "level": "session", "role": name, "rater": "client", "low": 1, "high": 7,
+          "unit": "points", "better": "higher", "family": "gaussian", "categories": "", "items": 4, "n": 1043, "units": 96,
+          "missing": 0.069, "mean": 4.6, "sd": 1.2, "sd_between": 0.8, "sd_within": 0.9, "icc": 0.44,
+          "reliability_of_mean": 0.89, "min": 1.0, "max": 7.0, "alpha_within": 0.79, "omega_within": 0.81,
+          "alpha_between": 0.91, "omega_between": 0.92, "suppressed": False} for name, label in labels.items()]
+        + [{"name": "arm", "label": "Arm", "level": "client", "role": "arm", "rater": "", "unit": "", "better": "higher",
+            "family": "gaussian", "categories": "waitlist (48); active (48)", "n": 96, "units": 96, "missing": 0.0,
+            "suppressed": False}]
     ).to_csv(folder / "codebook.csv", index=False)  # fmt: skip
+    sessions = np.arange(1, 16)
+    pd.DataFrame({"session": sessions, "n_clients": 98 - 3 * sessions, "safety": 0.05 + 0.01 * sessions,
+                  "depth": 0.06 + 0.012 * sessions}).to_csv(folder / "missing_by_session.csv", index=False)  # fmt: skip
     pd.DataFrame(columns=["severity", "file", "row", "column", "rule", "value", "remedy"]).to_csv(
         folder / "checks.csv", index=False
     )

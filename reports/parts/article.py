@@ -1,0 +1,285 @@
+"""What the cells of the article template call: each method returns one piece of Markdown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import figures, prose
+from ..figures.embed import markdown as figure_markdown
+from ..numbers import Numbers
+from ..prose.language import Language, language
+from ..prose.paragraphs import model_title
+from ..prose.study import rope_text
+from ..results import ModelResults, Results, read_results
+from ..rich import escape
+from . import tables
+from .flow import flow_steps
+from .glossary import glossary
+from .tables import slug
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from IPython.display import Markdown
+
+    from ..figures import Figure
+
+
+@dataclass(frozen=True)
+class Article:
+    """A results folder with everything that an article says about it.
+
+    Parameters
+    ----------
+    results
+        The results folder.
+    n
+        Its numbers; what the pieces quote is recorded here.
+    talk
+        The words of the report's language.
+    folder
+        Where figure files go, relative to where the document runs.
+    """
+
+    results: Results
+    n: Numbers
+    talk: Language
+    folder: str = "figures"
+
+    @classmethod
+    def open(cls, folder: str | Path, language_code: str = "", figures_folder: str = "figures") -> Article:
+        """Open a results folder.
+
+        Parameters
+        ----------
+        folder
+            The results folder.
+        language_code
+            ``en`` or ``de``; the study's language where empty.
+        figures_folder
+            Where figure files go.
+        """
+        results = read_results(folder)
+        code = language_code or results.study.language
+        return cls(results, Numbers(results, code), language(code), figures_folder)
+
+    @staticmethod
+    def show(*pieces: str) -> None:
+        """Print pieces of Markdown with blank lines around them, for a cell with ``output: asis``."""
+        text = "\n\n".join(piece.strip("\n") for piece in pieces if piece.strip())
+        print(f"\n\n{text}\n\n")  # noqa: T201 - printing is how a cell gives out Markdown
+
+    def heading(self, level: int, key: str) -> str:
+        """Return a heading in the report's language, with a label ``sec-KEY``."""
+        bare = " .unnumbered" if key == "references" else ""
+        return f"{'#' * level} {self.talk.say(f'section.{key}')} {{#sec-{key}{bare}}}"
+
+    def title(self, level: int, model: ModelResults, part: str = "") -> str:
+        """Return a heading with the model's title."""
+        tail = f"-{part}" if part else ""
+        return f"{'#' * level} {escape(model_title(model, self.talk))} {{#sec-{slug(model.name)}{tail}}}"
+
+    def value(self, key: str, scale: str | None = None) -> Markdown:
+        """Return a number with its interval for inline use: ``0.31, 95% CrI [0.25, 0.37]``."""
+        from IPython.display import Markdown
+
+        return Markdown(f"{self.n(key, scale)}, {self.n.ci(key, scale)}")
+
+    # --- what stands before the models ------------------------------------------------------------
+
+    def simulated(self) -> str:
+        """Return the notice that the data are simulated, or nothing."""
+        if not self.results.study.simulated:
+            return ""
+        title, text = self.talk.say("text.simulated_title"), self.talk.say("text.simulated")
+        return f"::: {{.callout-important}}\n## {title}\n\n{text}\n:::"
+
+    def summary(self) -> str:
+        """Return the abstract-like summary."""
+        return prose.summary(self.n)
+
+    def participants(self) -> str:
+        """Return the participants paragraph and the flow figure."""
+        drawn = figures.flow(flow_steps(self.results, self.talk), self.results.study, self.talk.code)
+        return self._join(prose.participants(self.n), self.figure(drawn, "fig-flow", self.talk.say("figure.flow_caption")))
+
+    def measures(self) -> str:
+        """Return the measures: codebook, groups, missing ratings."""
+        book = tables.codebook_table(self.results, self.talk)
+        drawn = figures.missingness(self._missing(), self.results.study, self.talk.code)
+        return self._join(
+            self.talk.say("text.measures") if book else "",
+            book,
+            tables.groups_table(self.results, self.talk),
+            self.talk.say("text.missing") if drawn else "",
+            self.figure(drawn, "fig-missing", self.talk.say("figure.missing_caption")),
+        )
+
+    # --- models -----------------------------------------------------------------------------------
+
+    def model(self, model: ModelResults) -> str:
+        """Return a model in words and equation."""
+        equation = str(model.card.get("equation") or "")
+        return self._join(
+            f"*{prose.question(self.n, model)}*" if prose.question(self.n, model) else "",
+            prose.methods(self.n, model.name),
+            self.talk.say("text.equation") if equation else "",
+            display_equation(equation, f"eq-{slug(model.name)}") if equation else "",
+        )
+
+    def priors(self) -> str:
+        """Return the analysis paragraph and the priors table."""
+        return self._join(prose.methods_common(self.n), tables.priors_table(self.results, self.talk))
+
+    def estimates(self, model: ModelResults) -> str:
+        """Return a model's results: sentences with verdicts, table, figures."""
+        study, code, name = self.results.study, self.talk.code, slug(model.name)
+        if model.estimates.empty:
+            return prose.diagnostics(self.n, model.name)
+        title = escape(model_title(model, self.talk))
+        interval = self.talk.interval(study.interval)
+        shares = figures.shares((model,), study, code)
+        forest = None if shares is not None else figures.forest(model, study, code)
+        pieces = [prose.results(self.n, model.name)]
+        pointer = self.talk.say("text.results_forest", slug=name) if forest is not None else ""
+        pointers = [self.talk.say("text.results", slug=name, forest=pointer)]
+        drawn: list[tuple[Figure | None, str, str]] = [
+            (shares, "shares", self.talk.say("figure.shares_caption", title=title, interval=interval)),
+            (forest, "forest", self.talk.say("figure.forest_caption", title=title, interval=interval)),
+            (
+                figures.growth(model, study, code), "course",
+                self.talk.say("figure.growth_caption", title=title, interval=interval),
+            ),
+        ]  # fmt: skip
+        for i, predictor in enumerate(figures.panels(model)):
+            label = next((str(p["label"]) for p in model.card["predictors"] if p["name"] == predictor), predictor)
+            caption = self.talk.say(
+                "figure.panel_caption", title=title, x=escape(label), y=escape(str(model.card["outcome"]["label"])),
+                interval=interval, threshold=str(study.threshold),
+            )  # fmt: skip
+            panel = figures.panel(model, study, predictor, code)
+            drawn.append((panel, "panel" if i == 0 else f"panel-{slug(predictor)}", caption))
+        prior = figures.prior_posterior(model, study, code)
+        drawn.append((prior, "prior", self.talk.say("figure.prior_caption", title=title)))
+        keys = {"shares": "shares_figure", "course": "growth_figure", "panel": "panel_figure", "prior": "prior_figure"}
+        pointers += [self.talk.say(f"text.{keys[tail]}", slug=name) for one, tail, _ in drawn if one and tail in keys]
+        pieces += [" ".join(pointers), tables.estimates_table(self.n, model)]
+        pieces += [self.figure(one, f"fig-{name}-{tail}", caption) for one, tail, caption in drawn]
+        return self._join(*pieces)
+
+    # --- checks -----------------------------------------------------------------------------------
+
+    def sampling(self) -> str:
+        """Return sampling diagnostics: text, figure, table."""
+        drawn = figures.diagnostics(self.results, self.talk.code)
+        said = [
+            f"*{escape(model_title(model, self.talk))}.* {prose.diagnostics(self.n, model.name)}"
+            for model in self.results.each()
+        ]
+        return self._join(
+            self.talk.say("text.diagnostics"),
+            *said,
+            self.figure(drawn, "fig-diagnostics", self.talk.say("figure.diagnostics_caption")),
+            tables.diagnostics_table(self.results, self.talk),
+        )
+
+    def prediction(self, model: ModelResults) -> str:
+        """Return the posterior predictive checks of a model; nothing where it has none."""
+        study = self.results.study
+        drawn = figures.predictive(model, study, self.talk.code)
+        if drawn is None:
+            return ""
+        caption = self.talk.say(
+            "figure.ppc_caption", title=escape(model_title(model, self.talk)), interval=self.talk.interval(study.interval)
+        )
+        return self._join(self._misses(model), self.figure(drawn, f"fig-{slug(model.name)}-ppc", caption))
+
+    def _misses(self, model: ModelResults) -> str:
+        missed = [
+            self.talk.find(f"statistic.{check['statistic']}", "") or str(check["statistic"])
+            for check in model.card.get("ppc") or ()
+            if not float(check["lower"]) <= float(check["observed"]) <= float(check["upper"])
+        ]
+        verdict = (
+            self.talk.say("text.ppc_some", features=self.talk.join(missed)) if missed else self.talk.say("text.ppc_none")
+        )
+        return f"*{escape(model_title(model, self.talk))}.* {verdict}"
+
+    def loo(self) -> str:
+        """Return the comparison by leaving out sessions and clients."""
+        table = tables.loo_table(self.results, self.talk)
+        return self._join(self.talk.say("text.loo") if table else "", table)
+
+    def crosscheck(self) -> str:
+        """Return the cross-checks by maximum likelihood, model by model."""
+        pieces = []
+        for model in self.results.each():
+            said = prose.crosscheck(self.n, model.name)
+            if said:
+                pieces += [f"*{escape(model_title(model, self.talk))}.* {said}", tables.crosscheck_table(model, self.talk)]
+        return self._join(*pieces) if pieces else self.talk.say("text.no_crosscheck")
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def limits(self) -> str:
+        """Return the limits and what the design licenses."""
+        return prose.limits(self.n)
+
+    def glossary(self) -> str:
+        """Return the glossary of reported quantities."""
+        return glossary(self.talk, rope_text(self.results.study.rope["default"], self.talk))
+
+    def session(self) -> str:
+        """Return how the report was made: versions, seed, machine."""
+        manifest = self.results.manifest
+        packages = manifest.get("packages") or {}
+        seed = str(manifest.get("seed", "–"))
+        text = self.talk.say("text.session", version=str(packages.get("safezone", "–")), seed=seed)
+        return self._join(text, tables.session_table(self.results, self.talk))
+
+    def close(self) -> None:
+        """Write the number lock, where the renderer asked for one."""
+        self.n.save()
+
+    # --- helpers ----------------------------------------------------------------------------------
+
+    def figure(self, drawn: Figure | None, label: str, caption: str) -> str:
+        """Return the Markdown of a figure, or nothing where there is none."""
+        if drawn is None:
+            return ""
+        if self.results.study.simulated:
+            caption += self.talk.say("figure.simulated")
+        return figure_markdown(drawn, label, caption, self.folder)
+
+    def _missing(self) -> pd.DataFrame:
+        """Bring ``missing_by_session`` into one row per variable and session."""
+        import pandas as pd
+
+        table = self.results.table("missing_by_session")
+        if table.empty:
+            return pd.DataFrame(columns=["variable", "session", "rated", "clients"])
+        book = self.results.codebook
+        labels = dict(zip(book["name"], book["label"], strict=True)) if "label" in book else {}
+        # More than six lines cannot be told apart; outcomes and predictors of the models come first.
+        used = [str(m.card["outcome"]["name"]) for m in self.results.each()]
+        used += [str(p["name"]) for m in self.results.each() for p in m.card.get("predictors") or ()]
+        names = [name for name in dict.fromkeys([*used, *table.columns]) if name in table and name not in {"session", "n_clients"}]
+        long = [
+            (labels.get(name, name), int(row["session"]), 1 - float(row[name]), int(row["n_clients"]))
+            for name in names[:6]
+            for _, row in table.dropna(subset=[name]).iterrows()
+        ]
+        return pd.DataFrame(long, columns=["variable", "session", "rated", "clients"])
+
+    @staticmethod
+    def _join(*pieces: str) -> str:
+        return "\n\n".join(piece.strip("\n") for piece in pieces if piece.strip())
+
+
+def display_equation(latex: str, label: str) -> str:
+    """Return a displayed equation with its label; lines that align are put into ``aligned``."""
+    body = latex.strip()
+    if (r"\\" in body or "&" in body) and r"\begin" not in body:
+        body = f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
+    return f"$$\n{body}\n$$ {{#{label}}}"

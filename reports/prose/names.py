@@ -1,0 +1,49 @@
+"""Short names of estimands for tables and figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .language import Language
+from .sentences import effect_name, label_of, reference_of
+from .verdicts import kind_of
+
+if TYPE_CHECKING:
+    from ..results import ModelResults
+
+
+def short_name(model: ModelResults, estimand: str, talk: Language) -> str:
+    """Name an estimand in a few words: ``Felt safety (client): within client``.
+
+    Parameters
+    ----------
+    model
+        The model, whose card knows the labels.
+    estimand
+        Dotted name.
+    talk
+        The language.
+
+    Returns
+    -------
+    str
+        The name; the dotted name itself where the type is unknown.
+    """
+    kind = kind_of(estimand)
+    pattern = talk.find(f"name.{kind.name}", "")
+    if not pattern:
+        return estimand
+    parts = dict(kind.parts)
+    effect = effect_name(parts.get("effect", ""), model, talk).replace(talk.find("quote.open", ""), "") if parts.get(
+        "effect"
+    ) else ""
+    return str(pattern).format(
+        x=label_of(model, parts.get("x", "")),
+        m=label_of(model, parts.get("m", "")),
+        g=label_of(model, parts.get("g", "")),
+        c=parts.get("c", ""),
+        ref=reference_of(model, parts.get("g", "")),
+        level=talk.say(f"name.level_{parts['level']}") if "level" in parts else "",
+        effect=effect,
+        y=str(model.card["outcome"]["label"]),
+    )
