@@ -193,12 +193,13 @@ def plan(study: StudyPath = HERE, quiet: Quiet = False, json: Json = False, no_c
     [dim]Example:[/dim] safezone plan my-study
     """
     from .data.study import read_study
+    from .models.catalogue import model
     from .models.catalogue import plan as plan_models
     from .reports.console import table, voice
 
     speaker = voice(json=json, quiet=quiet, no_color=no_color)
     rows = [
-        {"model": one.name, "kind": one.kind, "question": one.question, "lacks": list(one.lacks)}
+        {"model": one.name, "kind": one.kind, "question": model(one.kind).question, "lacks": list(one.lacks)}
         for one in plan_models(read_study(study))
     ]
     shown = [{**row, "runs": "no" if row["lacks"] else "yes"} for row in rows]

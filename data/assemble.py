@@ -18,7 +18,8 @@ from .errors import InputError
 from .faults import Faults
 from .keys import Keys, identifier_column, missing_column, session_keys
 from .placement import Placed, place
-from .readers import RawTable, read_table
+from .raw_table import RawTable
+from .readers import read_table
 from .resolve import resolve
 from .variable import Variable
 

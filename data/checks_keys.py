@@ -8,7 +8,7 @@ import pandas as pd
 from .config import StudyConfig
 from .faults import Faults, counted
 from .keys import Keys
-from .readers import RawTable
+from .raw_table import RawTable
 
 KEY = ["client", "block", "session"]
 

@@ -11,7 +11,7 @@ from .errors import Severity
 from .faults import Faults, counted
 from .keys import Keys
 from .placement import Placed
-from .readers import RawTable
+from .raw_table import RawTable
 
 FEW_THERAPISTS = 5  # below this, differences between therapists cannot be learned from the data
 

@@ -8,7 +8,7 @@ import pandas as pd
 from .cells import MISSING_CODES
 from .config import StudyConfig
 from .faults import Faults, counted
-from .readers import RawTable
+from .raw_table import RawTable
 from .resolve import Resolved
 
 FAR = 2.0  # a code without a declared range is suspicious from this many ranges of the other values away

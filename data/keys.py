@@ -11,7 +11,7 @@ from .cells import Missing, read_dates, read_identifiers, read_numbers
 from .config import ColumnsSection
 from .errors import Severity
 from .faults import Faults, counted
-from .readers import RawTable
+from .raw_table import RawTable
 from .study_file import suggestion
 
 SHOWN_TEXT = 30  # characters of a text cell that a message repeats

@@ -15,7 +15,7 @@ import pandas as pd
 from .config import SESSION_ROLES, Level
 from .faults import Faults
 from .keys import Keys
-from .readers import RawTable
+from .raw_table import RawTable
 from .resolve import FIXED_ROLES, Resolved
 from .variable import Variable
 

@@ -12,7 +12,7 @@ import pandas as pd
 from .config import DataSection
 from .errors import Fault, InputError
 from .faults import Faults, counted
-from .readers import RawTable, named_columns, second_header
+from .raw_table import RawTable, named_columns, second_header
 from .study_file import suggestion
 
 if TYPE_CHECKING:

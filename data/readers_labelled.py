@@ -12,7 +12,7 @@ from .cells import clean_name
 from .config import DataSection
 from .errors import Fault, InputError
 from .faults import Faults, counted
-from .readers import RawTable, named_columns
+from .raw_table import RawTable, named_columns
 
 
 def read_labelled(path: Path, options: DataSection, file: str) -> RawTable:

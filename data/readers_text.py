@@ -16,7 +16,7 @@ import pyarrow.csv as pa_csv
 from .config import DataSection
 from .errors import Fault, InputError
 from .faults import Faults, counted
-from .readers import RawTable, named_columns, second_header
+from .raw_table import RawTable, named_columns, second_header
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 BYTE_ORDER_MARKS = (

@@ -13,7 +13,7 @@ from .config import SESSION_ROLES, Family, Level, VariableSection
 from .errors import InputError
 from .faults import Faults
 from .keys import text_faults
-from .readers import RawTable
+from .raw_table import RawTable
 from .study_file import suggestion
 
 # Roles that hold one value per client by their meaning; covariates and moderators may vary over sessions.

@@ -60,13 +60,6 @@ def quarto_version() -> str | None:
     return quarto.version()
 
 
-def renderer_version() -> str:
-    """Return the renderer that ``auto`` would choose, with its version; cheap."""
-    from .render import choose
-
-    return f"quarto {quarto_version()}" if choose("auto") == "quarto" else embedded_version()
-
-
 def _part(name: str, package: str, purpose: str) -> Tool:
     found = _pandoc() if name == "pandoc" else _installed(package)
     return Tool(name, found, purpose, "" if found else f"Install `{package}` into this Python.")

@@ -25,8 +25,8 @@ HEAVY = (
     "arviz_base", "arviz_stats", "great_tables", "h5netcdf", "matplotlib", "nbclient", "numba", "numpy", "nutpie",
     "pandas", "pymc", "pypandoc", "pyreadstat", "pytensor", "scipy", "statsmodels", "typst", "xarray",
 )  # fmt: skip
-# Imports inside a method that are meant to look ahead: fit.estimates() is there for the convenience of people.
-LATE = {("analysis.fit", "analysis.estimates")}
+# Imports inside a method that are meant to look ahead: fit.estimates() and table.html() are for convenience.
+LATE = {("analysis.fit", "analysis.estimates"), ("reports.tables", "reports.table_writers")}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SETUPTOOLS = PROJECT["tool"]["setuptools"]
 

@@ -12,7 +12,8 @@ import pytest
 
 from safezone.data.config import DataSection
 from safezone.data.errors import Fault, InputError
-from safezone.data.readers import RawTable, read_table
+from safezone.data.raw_table import RawTable
+from safezone.data.readers import read_table
 from safezone.data.study import Study, read_study
 
 from .conftest import SESSIONS, VARIABLES, StudyFolder
