@@ -147,12 +147,9 @@ def item_totals(items: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> rng = np.random.default_rng(1)
-    >>> trait = rng.normal(size=(200, 1))
-    >>> scale = trait + rng.normal(size=(200, 3)) * [0.5, 0.5, 0.5]
-    >>> scale[:, 2] *= -1
-    >>> (item_totals(scale) < 0).tolist()
-    [False, False, True]
+    >>> trait = np.arange(12.0)
+    >>> item_totals(np.column_stack([trait, trait, trait, 11 - trait])).round(2).tolist()
+    [1.0, 1.0, 1.0, -1.0]
     """
     complete = items[~np.isnan(items).any(axis=1)]
     if len(complete) < FEWEST_FOR_ITEM_TOTAL or items.shape[1] < 2:
@@ -165,19 +162,49 @@ def item_totals(items: np.ndarray) -> np.ndarray:
     return totals
 
 
+def items_against_the_rest(items: np.ndarray) -> dict[int, float]:
+    """Return the items that run against their scale, with their item-total correlations.
+
+    One reversed item also pulls the correlations of the sound ones down. Therefore the worst item
+    is turned round first and the others are judged again, until none is negative.
+
+    Parameters
+    ----------
+    items
+        Shape (n, k).
+
+    Examples
+    --------
+    >>> trait = np.arange(12.0)
+    >>> list(items_against_the_rest(np.column_stack([trait, trait % 5 + trait, 11 - trait])))
+    [2]
+    """
+    judged = items.copy()
+    found: dict[int, float] = {}
+    for _ in range(items.shape[1] // 2):  # more than half cannot be the exception
+        totals = item_totals(judged)
+        if np.isnan(totals).all() or not np.nanmin(totals) < 0:
+            break
+        worst = int(np.nanargmin(totals))
+        if worst in found:
+            break
+        found[worst] = float(totals[worst])
+        judged[:, worst] *= -1
+    return found
+
+
 def _item_totals(one: Resolved, table: RawTable, found: Faults) -> None:
     """Warn of items that run against the rest of their scale."""
     if one.items is None or one.items.shape[1] < 3:  # of two items that disagree, neither is the reversed one
         return
-    totals = item_totals(one.items.to_numpy(dtype=float))
-    for column, total in zip(one.items.columns, totals, strict=True):
-        if total < 0:
-            turned = str(column) in one.section.reverse
-            rule = f"In the scale {one.name} this item runs against the others: negative item-total correlation."
-            where = f"[variables.{one.name}]"
-            remedy = (
-                f"The study file reverses it; take it out of `reverse` in {where} if the data hold it reversed already."
-                if turned
-                else f'If it is worded the other way round, add reverse = ["{column}"] to {where}.'
-            )
-            found.add("warning", table.file, str(column), rule, f"r = {total:.2f}", remedy)
+    for position, total in items_against_the_rest(one.items.to_numpy(dtype=float)).items():
+        column = one.items.columns[position]
+        turned = str(column) in one.section.reverse
+        rule = f"In the scale {one.name} this item runs against the others: negative item-total correlation."
+        where = f"[variables.{one.name}]"
+        remedy = (
+            f"The study file reverses it; take it out of `reverse` in {where} if the data hold it reversed already."
+            if turned
+            else f'If it is worded the other way round, add reverse = ["{column}"] to {where}.'
+        )
+        found.add("warning", table.file, str(column), rule, f"r = {total:.2f}", remedy)

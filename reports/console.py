@@ -79,9 +79,9 @@ class Voice:
         place = ""
         trace = error.__traceback__
         while trace is not None:
-            code = trace.tb_frame.f_code
-            if Path(__file__).parents[1] in Path(code.co_filename).parents:
-                place = f" in {Path(code.co_filename).name}, line {trace.tb_lineno}"
+            module = str(trace.tb_frame.f_globals.get("__name__", ""))
+            if module.startswith("safezone"):
+                place = f" in {module}, line {trace.tb_lineno}"
             trace = trace.tb_next
         self.err.print(
             f"safezone met an internal error ({type(error).__name__}{place}). It is not your data's fault. "
