@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from safezone.data.cells import missing_rule, read_dates, read_identifiers, read_numbers
-from safezone.data.checks_values import item_totals
+from safezone.data.checks_values import item_totals, items_against_the_rest
 from safezone.data.errors import Fault
 from safezone.data.faults import COLUMNS, SHOWN_ROWS, Faults, faults_frame
 from safezone.data.study import Study, read_study
@@ -342,6 +342,15 @@ def test_item_totals_equal_corrected_correlations(rng: np.random.Generator) -> N
     items = rng.normal(size=(50, 4)) + rng.normal(size=(50, 1))
     by_hand = [np.corrcoef(items[:, j], np.delete(items, j, axis=1).sum(axis=1))[0, 1] for j in range(4)]
     assert np.allclose(item_totals(items), by_hand)  # the same formula: equal to rounding
+
+
+def test_sound_items_are_not_blamed_for_a_reversed_one(rng: np.random.Generator) -> None:
+    trait = rng.normal(size=(300, 1))
+    items = trait + rng.normal(size=(300, 3)) * 0.6
+    items[:, 2] *= -1
+    assert (item_totals(items)[:2] < 0.2).any()  # dragged down by the third
+    assert list(items_against_the_rest(items)) == [2]
+    assert items_against_the_rest(np.abs(items[:5])) == {}  # too few rows to say
 
 
 @pytest.mark.parametrize(
