@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from ..data.errors import SafezoneError
 
 if TYPE_CHECKING:
-    from ..models.gaussian import Compiled
+    from ..models.compilation import Compiled
     from .progress import Progress
 
 Floats = NDArray[np.float64]
@@ -221,7 +221,9 @@ def sample_importance(compiled: Compiled, mode: Mode, *, chains: int, draws: int
 _WIDEN = 1.1  # a proposal a little too wide costs little, one too narrow everything
 
 
-def _propose(compiled: Compiled, rng: np.random.Generator, centre: Floats, root: Floats, size: int) -> tuple[Floats, Floats, Floats]:
+def _propose(
+    compiled: Compiled, rng: np.random.Generator, centre: Floats, root: Floats, size: int
+) -> tuple[Floats, Floats, Floats]:
     """Return proposals, log weights (up to a constant) and log p(θ, y)."""
     n, nu = len(centre), DEGREES_OF_FREEDOM
     normal = rng.standard_normal((size, n))
@@ -382,7 +384,14 @@ def sample(
             return _timed(result, found, "")
         note = f"importance sampling gave way: k-hat {result.pareto_k:.2f}, effective draws {result.ess_importance:.0f}"
     result = sample_nuts(
-        compiled, mode, chains=chains, draws=draws, warmup=warmup, seed=seed, target_accept=target_accept, progress=progress
+        compiled,
+        mode,
+        chains=chains,
+        draws=draws,
+        warmup=warmup,
+        seed=seed,
+        target_accept=target_accept,
+        progress=progress,
     )
     return _timed(result, found, note)
 

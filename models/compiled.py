@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from numba import njit
-from numba.core.caching import IndexDataCacheFile
+from numba.core import caching
 
+numba_caching: Any = caching  # untyped
 FILES = ("compiled.py", "kernel.py", "parameter_map.py", "objective.py", "conditional.py")
 
 # Reassociation and fused multiply-add only: NaN and infinity must keep their meaning (a rejected proposal).
@@ -45,8 +46,9 @@ def fast[F: Callable[..., Any]](function: F) -> F:
 
 
 def _cached(dispatcher: Any) -> Any:
-    own = dispatcher._cache
-    own._cache_file = IndexDataCacheFile(
-        cache_path=own._cache_path, filename_base=own._impl.filename_base, source_stamp=stamp()
-    )
+    own = dispatcher._cache  # noqa: SLF001 - numba has no public way to set the stamp of a cache
+    base = own._impl.filename_base  # noqa: SLF001
+    own._cache_file = numba_caching.IndexDataCacheFile(
+        cache_path=own.cache_path, filename_base=base, source_stamp=stamp()
+    )  # noqa: SLF001
     return dispatcher

@@ -11,7 +11,6 @@ therapist it is log p(y_t | θ).
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from .compiled import compiled

@@ -34,7 +34,7 @@ from .gaussian import (
 from .parameters import prior_of, sampled_variables, slots
 
 if TYPE_CHECKING:
-    from .design import Design, Floats
+    from .design import Design, Floats, Ints
     from .priors import Prior
 
 Mask = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
@@ -49,46 +49,56 @@ def system(design: Design) -> GaussianSystem | str:
         Of any model of the catalogue.
     """
     reason = why_not(design)
-    return reason if reason is not None else _Form(design).build()
+    return reason if reason is not None else Form(design).build()
 
 
 def why_not(design: Design) -> str | None:
     """Return why client and therapist effects cannot be integrated out in closed form, or ``None``."""
+    return next(_obstacles(design), None)
+
+
+def _obstacles(design: Design) -> Iterator[str]:
     if design.family != "gaussian":
-        return f"The outcome's family is {design.family}: its effects have no closed integral."
+        yield f"The outcome's family is {design.family}: its effects have no closed integral."
     if design.residual != "independent":
-        return "Residuals are autocorrelated: rows of a client are not independent given its effects."
+        yield "Residuals are autocorrelated: sessions of a client are not independent given its effects."
     if design.groups is not None:
-        return f"{design.groups.name} is partially pooled: its groups cut across therapists."
+        yield f"{design.groups.name} is partially pooled: its groups cut across therapists."
     if design.holes.names:
-        return f"Values of {', '.join(dict.fromkeys(design.holes.names))} are missing and multiply coefficients."
+        names = ", ".join(dict.fromkeys(design.holes.names))
+        yield f"Values of {names} are missing: they are imputed, and multiply coefficients."
     if design.has_therapists and len(np.unique(np.stack([design.client, design.therapist]), axis=1).T) > design.clients:
-        return "Some clients change therapist: they are not nested."
-    if not design.latent:
-        return None
+        yield "Some clients change therapist: they are not nested."
+    if design.latent:
+        yield from _latent_obstacles(design)
+
+
+def _latent_obstacles(design: Design) -> Iterator[str]:
     if any(effect.predictor >= 0 for effect in design.client_effects):
-        return "A client's own slope on a latent-centred predictor is a product of two latent quantities."
+        yield "A client's own slope on a latent-centred predictor is a product of two latent quantities."
     if design.interactions and design.dynamic:
-        return "In a dynamic model the expectation that a moderated deviation is taken from is not a polynomial."
+        yield "In a dynamic model the expectation that a moderated deviation is taken from is not a polynomial."
     moderated = sorted({interaction.predictor for interaction in design.interactions})
     lost = np.isnan(design.x[:, moderated]).any(axis=1) & ~np.isnan(design.y)
     if lost.any():
-        return (
+        yield (
             f"In {lost.sum()} sessions a moderated predictor is missing beside a rated outcome: "
             "the residual variance then differs between clients."
         )
-    return _missing_previous(design) if design.dynamic else None
+    if design.dynamic:
+        lost = _missing_previous(design)
+        if lost.any():
+            yield f"In {lost.sum()} sessions the previous rating that their equation needs is missing."
 
 
-def _missing_previous(design: Design) -> str | None:
+def _missing_previous(design: Design) -> Mask:
+    """Return rows with a rating whose equation needs a previous rating that is missing."""
     lost = np.zeros(len(design.y), dtype=bool)
     values = [*design.x.T, design.y]
     for target, source in _lagged(design):
         rows = (design.previous >= 0) & ~np.isnan(values[target])
         lost |= rows & np.isnan(values[source][design.previous])
-    if not lost.any():
-        return None
-    return f"In {lost.sum()} sessions the previous rating that enters their equation is missing and must be imputed."
+    return lost
 
 
 def _lagged(design: Design) -> Iterator[tuple[int, int]]:
@@ -129,9 +139,7 @@ def dims_of(design: Design) -> dict[str, tuple[str, ...]]:
         "cor_predictor_client": ("predictor", "predictor_other"),
         "cor_predictor_therapist": ("predictor", "predictor_other"),
     }
-    return {
-        variable: two.get(variable, () if dim is None else (dim,)) for variable, dim in sampled_variables(design)
-    }
+    return {variable: two.get(variable, () if dim is None else (dim,)) for variable, dim in sampled_variables(design)}
 
 
 def elements(design: Design, variable: str, dims: tuple[str, ...]) -> list[str]:
@@ -166,8 +174,8 @@ def _free(design: Design) -> tuple[tuple[Free, ...], dict[str, float]]:
 
 
 @dataclass(frozen=True)
-class _Equation:
-    """One response: columns and effects by the key of their values, and same-session sources.
+class Equation:
+    """One response in one kind of session: columns and effects by the key of their values, and same-session sources.
 
     Columns map the key of an array to a coefficient; effects map (key, effect) to a loading.
     """
@@ -182,7 +190,7 @@ def _add[Key](total: dict[Key, Poly], key: Key, polynomial: Poly) -> None:
     total[key] = (*total.get(key, ()), *polynomial)
 
 
-class _Form:
+class Form:
     """Collects equations and rows of one design; see :func:`system`."""
 
     def __init__(self, design: Design) -> None:
@@ -198,14 +206,11 @@ class _Form:
         """Return the declared system."""
         design = self.design
         parameters, lkj = _free(design)
-        start = (design.previous < 0) if design.dynamic and design.latent else np.zeros(len(design.y), dtype=bool)
-        everyday = {v: self._equation(v) for v in self.order}
-        recursions = [self._recursion(everyday)]
-        groups = self._groups(everyday, ~start, 0, "")
-        if start.any():
-            first = {v: self._initial(v) for v in self.order}
-            recursions.append(self._recursion(first))
-            groups += self._groups(first, start, 1, "first ")
+        recursions: list[Recursion] = []
+        groups: list[Group] = []
+        for (equations, rows), prefix in zip(self.parts(), ("", "first "), strict=False):
+            groups += self._groups(equations, rows, len(recursions), prefix)
+            recursions.append(self._recursion(equations))
         means = [f"mean:{p.name}" for p in design.predictors] if design.latent else []
         effects = (*means, *(f"effect:{effect.name}" for effect in design.client_effects))
         therapist_of = np.zeros(0, dtype=np.int64)
@@ -216,6 +221,16 @@ class _Form:
             parameters, effects, tuple(groups), self._structure("client", lkj), self._structure("therapist", lkj),
             design.clients, therapist_of, tuple(recursions), tuple(self.derived),
         )  # fmt: skip
+
+    def parts(self) -> list[tuple[dict[int, Equation], Ints]]:
+        """Return equations by response with the rows they hold for: ordinary sessions, then starts of series."""
+        design = self.design
+        dynamic = design.dynamic and design.latent
+        start = design.previous < 0 if dynamic else np.zeros(len(design.y), dtype=bool)
+        found = [({v: self._equation(v) for v in self.order}, np.flatnonzero(~start))]
+        if dynamic:
+            found.append(({v: self._initial(v) for v in self.order}, np.flatnonzero(start)))
+        return found
 
     def _structure(self, unit: str, lkj: Mapping[str, float]) -> Structure:
         """Latent means of predictors, then the outcome's effects; between paths explain its intercept."""
@@ -237,8 +252,8 @@ class _Form:
         outcome = response == len(self.values) - 1
         return "effect:intercept" if outcome else f"mean:{self.names[response]}"
 
-    def _equation(self, target: int) -> _Equation:
-        """A response in an ordinary session."""
+    def _equation(self, target: int) -> Equation:
+        """Return the equation of a response in an ordinary session."""
         design = self.design
         outcome = target == len(self.values) - 1
         name = self.names[target]
@@ -261,7 +276,7 @@ class _Form:
                 self._moderation(columns, effects)
             else:
                 self._observed(columns)
-        return _Equation(columns, effects, sources, "sd_residual" if outcome else f"sd_predictor_residual[{name}]")
+        return Equation(columns, effects, sources, "sd_residual" if outcome else f"sd_predictor_residual[{name}]")
 
     def _outcome_effects(self, effects: dict[tuple[str, str], Poly]) -> None:
         """Slopes of the outcome that differ between clients (and therapists)."""
@@ -287,7 +302,7 @@ class _Form:
                 _add(columns, product_key, times(minus, expected))
 
     def _expectation(self, predictor: int) -> dict[str, Poly]:
-        """The fixed part of a predictor, own and through the predictors that explain it."""
+        """Return the fixed part of a predictor, own and through the predictors that explain it."""
         name = self.names[predictor]
         total: dict[str, Poly] = {"1": poly(f"predictor_intercept[{name}]")}
         for j, column in enumerate(self.design.fixed):
@@ -314,8 +329,8 @@ class _Form:
             self.arrays[f"moderation{n}"] = design.F[:, interaction.column] * design.x[:, interaction.predictor]
             columns[f"moderation{n}"] = poly(f"moderation[{interaction.name}]")
 
-    def _initial(self, target: int) -> _Equation:
-        """A response in a session that starts a series: everything its own."""
+    def _initial(self, target: int) -> Equation:
+        """Return the equation of a response in a session that starts a series: everything its own."""
         design, name = self.design, self.names[target]
         columns = {"1": poly(f"initial_intercept[{name}]")}
         for j, column in enumerate(design.fixed):
@@ -324,9 +339,9 @@ class _Form:
             ("1", self._mean_effect(v)): poly(f"initial_loading[{name},{other}]") for v, other in enumerate(self.names)
         }
         sources = {p.source: f"initial_path[{p.name}]" for p in design.initial_paths if p.target == target}
-        return _Equation(columns, effects, sources, f"initial_sd[{name}]")
+        return Equation(columns, effects, sources, f"initial_sd[{name}]")
 
-    def _recursion(self, equations: Mapping[int, _Equation]) -> Recursion:
+    def _recursion(self, equations: Mapping[int, Equation]) -> Recursion:
         place = {v: i for i, v in enumerate(self.order)}
         return Recursion(
             tuple(equations[v].sd for v in self.order),
@@ -335,13 +350,14 @@ class _Form:
 
     # --- rows ----------------------------------------------------------------------------------------------------
 
-    def _groups(self, equations: Mapping[int, _Equation], rows: Mask, recursion: int, prefix: str) -> list[Group]:
+    def _groups(self, equations: Mapping[int, Equation], rows: Ints, recursion: int, prefix: str) -> list[Group]:
         """Return groups of rows: complete ones under the equation itself, others under derived ones."""
         groups: list[Group] = []
-        known = np.column_stack([~np.isnan(self.values[v]) for v in self.order])
+        known = np.zeros((len(self.design.y), len(self.order)), dtype=bool)
+        known[rows] = np.column_stack([~np.isnan(self.values[v][rows]) for v in self.order])
         for i, v in enumerate(self.order):
             equation = equations[v]
-            rated = rows & known[:, i]
+            rated = known[:, i]
             complete = rated.copy()
             for source in equation.sources:
                 complete &= known[:, self.order.index(source)]
@@ -355,20 +371,20 @@ class _Form:
                     ", ".join(self.names[u] for u, s in zip(self.order, seen, strict=True) if s) or "nothing"
                 )
                 self.derived.append(Derived(name, recursion, i, seen))
-                mask = np.zeros(len(rows), dtype=bool)
+                mask = np.zeros(len(known), dtype=bool)
                 mask[rest[which.ravel() == n]] = True
                 groups.append(self._group(name, v, mask, self._integrated(equations, i, seen, name), f"{name}.sd"))
         return groups
 
-    def _direct(self, equation: _Equation) -> _Equation:
-        """The equation with its same-session sources among the columns."""
+    def _direct(self, equation: Equation) -> Equation:
+        """Return the equation with its same-session sources among the columns."""
         columns = dict(equation.columns)
         for source, parameter in equation.sources.items():
             self.arrays[f"r{source}"] = self.values[source]
             columns[f"r{source}"] = poly(parameter)
-        return _Equation(columns, equation.effects, {}, equation.sd)
+        return Equation(columns, equation.effects, {}, equation.sd)
 
-    def _integrated(self, equations: Mapping[int, _Equation], place: int, seen: tuple[bool, ...], name: str) -> _Equation:
+    def _integrated(self, equations: Mapping[int, Equation], place: int, seen: tuple[bool, ...], name: str) -> Equation:
         """Response = a' observed + Σ_w R_w (columns and effects of w); see :class:`Derived`."""
         columns: dict[str, Poly] = {}
         effects: dict[tuple[str, str], Poly] = {}
@@ -382,9 +398,9 @@ class _Form:
             if seen[w]:
                 self.arrays[f"r{self.order[w]}"] = self.values[self.order[w]]
                 columns[f"r{self.order[w]}"] = poly(f"{name}.path[{w}]")
-        return _Equation(columns, effects, {}, f"{name}.sd")
+        return Equation(columns, effects, {}, f"{name}.sd")
 
-    def _group(self, name: str, response: int, mask: Mask, equation: _Equation, sigma: str) -> Group:
+    def _group(self, name: str, response: int, mask: Mask, equation: Equation, sigma: str) -> Group:
         keys = list(dict.fromkeys(key for key, _ in equation.effects))
         loadings = [{effect: p for (own, effect), p in equation.effects.items() if own == key} for key in keys]
         return Group(

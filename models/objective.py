@@ -123,7 +123,8 @@ def log_density(map_: ParameterMap, layout: Layout, products: CrossProducts, the
             map_.client, value.phi, value.client_correlation, value.client_factor, d_client, d_phi, d_correlation_u
         )
         structure_back(
-            map_.therapist, value.phi, value.therapist_correlation, value.therapist_factor, d_therapist, d_phi, d_correlation_w
+            map_.therapist, value.phi, value.therapist_correlation, value.therapist_factor,
+            d_therapist, d_phi, d_correlation_w,
         )  # fmt: skip
         for g in range(map_.sigma.shape[0]):
             d_phi[map_.sigma[g]] += d_log_sigma[g] / value.phi[map_.sigma[g]]

@@ -27,8 +27,8 @@ from .kernel import backward, cholesky
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# Prior laws. A prior is a row (law, a, b, c, log normaliser): NORMAL location a, scale b; STUDENT_T the same with ν = c;
-# EXPONENTIAL rate a; GAMMA shape a, rate b; BETA shapes a, b. Half and truncated laws differ in the normaliser only.
+# Prior laws. A prior is a row (law, a, b, c, log normaliser): NORMAL location a, scale b; STUDENT_T the same with
+# ν = c; EXPONENTIAL rate a; GAMMA shape a, rate b; BETA shapes a, b. Half laws differ in the normaliser only.
 FLAT, NORMAL, STUDENT_T, EXPONENTIAL, GAMMA, BETA = 0, 1, 2, 3, 4, 5
 
 
@@ -336,7 +336,7 @@ def condition_back(map_: ParameterMap, phi: Floats, d_phi: Floats) -> None:
 
 @compiled
 def place(term: Ints, weight: Floats, phi: Floats, target: Floats) -> None:
-    """Fill ``target`` with sums of weight · φ_i · φ_j · …"""
+    """Fill ``target`` with sums of products weight · φ_i · φ_j · …."""
     target[:] = 0.0
     for n in range(term.shape[0]):
         value = weight[n]

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
+from safezone.models.compilation import Compiled, compile_system
 from safezone.models.gaussian import (
     ONE,
-    Compiled,
     Correlation,
     Derived,
     Free,
@@ -23,7 +23,6 @@ from safezone.models.gaussian import (
     Group,
     Recursion,
     Structure,
-    compile_system,
     poly,
     times,
 )
@@ -63,13 +62,17 @@ def path_system(seed: int, *, therapists: bool) -> GaussianSystem:
     groups.append(Group("x", y, x, np.ones((len(y), 1)), c, (poly("i_x"),), ({"x": ONE},), "s_x"))
     y, x, c = rows(1, whole, [ones, values[0]])
     groups.append(
-        Group("m", y, x, np.ones((len(y), 1)), c, (poly("i_m"), poly("a_mx")), ({"m": ONE, "x": poly("a_mx", -1)},), "s_m")
+        Group(
+            "m", y, x, np.ones((len(y), 1)), c, (poly("i_m"), poly("a_mx")), ({"m": ONE, "x": poly("a_mx", -1)},), "s_m"
+        )
     )
     y, x, c = rows(2, whole, [ones, time, values[0], values[1]])
     z = np.column_stack([np.ones(len(y)), x[:, 1]])
     loading = {"y": ONE, "x": poly("a_yx", -1), "m": poly("a_ym", -1)}
     groups.append(
-        Group("y", y, x, z, c, (poly("i_y"), poly("time"), poly("a_yx"), poly("a_ym")), (loading, {"slope": ONE}), "s_y")
+        Group(
+            "y", y, x, z, c, (poly("i_y"), poly("time"), poly("a_yx"), poly("a_ym")), (loading, {"slope": ONE}), "s_y"
+        )
     )
     # Rows of y without m: y = a x + R_m i_m + R_y (i_y + time) with latent parts y − a x; the mediator is integrated.
     y, x, c = rows(2, holed, [ones, time, values[0]])
@@ -134,7 +137,9 @@ def dense_log_likelihood(system: GaussianSystem, value: Mapping[str, float], cor
     for group in system.groups:
         if group.name == "final":
             for i, c in enumerate(group.client):
-                observations.append((c, np.array([0, 0, value["free"], value["a_yx"]]), None, None, value["i_x"], group.y[i]))
+                observations.append(
+                    (c, np.array([0, 0, value["free"], value["a_yx"]]), None, None, value["i_x"], group.y[i])
+                )
             continue
         v = names.index(group.name[0])
         for i, c in enumerate(group.client):
@@ -233,7 +238,9 @@ def growth_system(
         *(Free(f"sd_{effect}", positive=True) for effect in effects),
         Free("sigma", positive=True),
     )
-    group = Group("y", y / scale, x, z, client, tuple(poly(b) for b in names), tuple({e: ONE} for e in effects), "sigma")
+    group = Group(
+        "y", y / scale, x, z, client, tuple(poly(b) for b in names), tuple({e: ONE} for e in effects), "sigma"
+    )
     blocks = (Correlation("cor", effects),) if len(effects) > 1 else ()
     level = Structure(effects, tuple(f"sd_{effect}" for effect in effects), (), blocks)
     return GaussianSystem(parameters, effects, (group,), level, Structure(), int(client.max()) + 1, NO_THERAPISTS)
@@ -246,7 +253,9 @@ def maximise(system: GaussianSystem) -> tuple[Compiled, np.ndarray, float]:
         value, gradient = compiled.log_density(theta, prior=False)
         return -value, -gradient
 
-    result = minimize(negative, np.zeros(system.dimension), jac=True, method="BFGS", options={"gtol": 1e-6, "maxiter": 500})
+    result = minimize(
+        negative, np.zeros(system.dimension), jac=True, method="BFGS", options={"gtol": 1e-6, "maxiter": 500}
+    )
     return compiled, result.x, -float(result.fun)
 
 
@@ -315,14 +324,18 @@ def test_singer_willett_table_4_1(
     assert deviance == pytest.approx(reference["alcohol_use_1"]["minus2loglik"][model], abs=0.006)  # two decimals
 
 
-@pytest.mark.parametrize(("model", "fixed"), [("A", ("months",)), ("B", ("months", "unemployed")), ("C", ("months", "unemployed", "both"))])
+@pytest.mark.parametrize(
+    ("model", "fixed"), [("A", ("months",)), ("B", ("months", "unemployed")), ("C", ("months", "unemployed", "both"))]
+)
 def test_singer_willett_table_5_7(data_folder: Path, reference: dict, model: str, fixed: tuple[str, ...]) -> None:
     table = pd.read_csv(data_folder / "depression_unemployment.csv")
     table = table.assign(both=table["months"] * table["unemployed"])
     client = pd.factorize(table["id"])[0]
     y = table["depression"].to_numpy(float)
     deviance = minus_two(y, columns(table, *fixed), columns(table, "months"), client)[2]
-    assert deviance == pytest.approx(reference["depression_unemployment"]["minus2loglik"][model], abs=0.006)  # two decimals
+    assert deviance == pytest.approx(
+        reference["depression_unemployment"]["minus2loglik"][model], abs=0.006
+    )  # two decimals
 
 
 def test_beat_the_blues(reference: dict) -> None:

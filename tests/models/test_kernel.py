@@ -177,7 +177,9 @@ def test_conditional_draws_have_the_dense_moments(seed: int, responses: int, q: 
     root = np.column_stack([draw(np.eye(size)[i]) - mean for i in range(size)])  # draws are affine in the normals
 
     residual, variance, effect_map, _ = system.dense()
-    which = system.therapist[:, None] == np.unique(system.therapist)[None, :] if therapists else np.zeros((clients, units))
+    which = (
+        system.therapist[:, None] == np.unique(system.therapist)[None, :] if therapists else np.zeros((clients, units))
+    )
     present = np.unique(system.therapist)
     spread = np.zeros((clients, units))
     spread[:, present if therapists else slice(0, 0)] = which if therapists else 0.0
@@ -203,4 +205,6 @@ def test_unit_log_likelihoods_are_differences_of_marginals(seed: int, responses:
     for c in range(system.products.rows.shape[0]):
         rest = owner != c
         without = gaussian_log_density(residual[rest], dense[np.ix_(rest, rest)])
-        assert by_client[0, c] == pytest.approx(whole - without, rel=1e-8, abs=1e-8)  # a difference of two large numbers
+        assert by_client[0, c] == pytest.approx(
+            whole - without, rel=1e-8, abs=1e-8
+        )  # a difference of two large numbers

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from safezone.models import parameter_map as pm
-from safezone.models.gaussian import Correlation, Free, GaussianSystem, Structure, _law, _lkj_constant, compile_system
+from safezone.models.compilation import _law, _lkj_constant, compile_system
+from safezone.models.gaussian import Correlation, Free, GaussianSystem, Structure
 from safezone.models.priors import parse
 
 SMALL = settings(max_examples=25, deadline=None, derandomize=True)
