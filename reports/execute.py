@@ -7,11 +7,12 @@ so do we. Nothing is cached: documents only load results.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 Output = Mapping[str, object]
 TIMEOUT = 600.0
+_SETUP_TIMEOUT = 120  # seconds for importing matplotlib on a slow, cold disk
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _CELL_LINE = re.compile(r"Cell In\s*\[\d+\], line (\d+)")
 _EXCERPT = 14
@@ -103,16 +105,35 @@ def run(
     InputError
         If a parameter is unknown to the parameter cell.
     """
-    import asyncio
-    from concurrent.futures import ThreadPoolExecutor
-
     steps = _steps(document, settings, parameters)
     if not any(step.code for step in steps):
         return tuple(Ran(step.block, ()) for step in steps)
-    # A thread of its own: the caller may sit in a notebook whose event loop is running.
+    return _in_thread(_run(document, settings, parameters, steps, environment or {}, timeout))
+
+
+def _in_thread(work: Coroutine[object, object, tuple[Ran, ...]]) -> tuple[Ran, ...]:
+    """Run in a thread of its own: the caller may sit in a notebook whose event loop is running."""
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    loop = asyncio.new_event_loop()
+
+    def drive() -> tuple[Ran, ...]:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            return runner.run(work)
+
+    def stop() -> None:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+
     with ThreadPoolExecutor(1) as pool:
-        work = _run(document, settings, parameters, steps, environment or {}, timeout)
-        return pool.submit(asyncio.run, work).result()
+        future = pool.submit(drive)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            # The kernel has a session of its own and does not hear Ctrl-C; cancelling stops it.
+            loop.call_soon_threadsafe(stop)
+            raise
 
 
 def option(cell: Cell, settings: Settings, name: str, default: object) -> object:
@@ -185,8 +206,9 @@ async def _run(
         client = NotebookClient(
             notebook,
             km=manager,
-            timeout=int(timeout),
+            timeout=_SETUP_TIMEOUT,
             allow_errors=True,
+            shutdown_kernel="immediate",
             resources={"metadata": {"path": str(settings.folder)}},
         )
         variables = {
@@ -196,8 +218,9 @@ async def _run(
             "QUARTO_EXECUTE_INFO": str(info),
         }
         with Path(os.devnull).open("w") as nowhere:
-            async with client.async_setup_kernel(env=variables, stderr=nowhere):
+            async with client.async_setup_kernel(env=variables, stderr=nowhere, cleanup_kc=True):
                 await _execute(client, _SETUP + _figure_call(settings, None))
+                client.timeout = math.ceil(timeout)
                 ran = []
                 for step in steps:
                     ran.append(Ran(step.block, await _step(client, step, settings, parameters, timeout)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from functools import partial
 from pathlib import Path
 
 _TABLE = re.compile(r"<w:tbl>.*?</w:tbl>", re.DOTALL)
@@ -50,7 +51,7 @@ def _table(text: str) -> str:
             finished.append(row.replace("<w:tr>", "<w:tr><w:trPr><w:cantSplit/></w:trPr>", 1))
             continue
         last = number == len(heads) - 1
-        finished.append(_CELL_PROPERTIES.sub(lambda match, last=last: _head_cell(match, last=last), row))
+        finished.append(_CELL_PROPERTIES.sub(partial(_head_cell, last=last), row))
     remaining = iter(finished)
     return _ROW.sub(lambda _: next(remaining), text)
 
