@@ -307,7 +307,7 @@ def _groups(study: Study, rows: Ints, pooled: tuple[str, ...]) -> Groups | None:
         return None
     values = raw_values(study, pooled[0], rows).astype("category").cat.remove_unused_categories()
     categories = tuple(str(c) for c in values.cat.categories)
-    return Groups(pooled[0], study.variables[pooled[0]].level, categories, values.cat.codes.to_numpy(dtype=np.int64))
+    return Groups(pooled[0], study.variables[pooled[0]].level, categories, values.cat.codes.to_numpy().astype(np.int64))
 
 
 @dataclass(frozen=True)

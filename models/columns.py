@@ -82,7 +82,7 @@ def bases(study: Study, variable: str, rows: Ints, units: dict[Level, Ints]) -> 
             Base(
                 Factor(f"{variable}[{category}]", variable, category, 0.0, 1.0),
                 level,
-                (text == category).to_numpy(dtype=np.float64),
+                (text == category).to_numpy().astype(np.float64),
                 unit,
                 role,
             )
@@ -159,13 +159,6 @@ def _holes(sources: Sequence[tuple[Base, Floats | None] | None]) -> Holes:
                 known[key] = len(names)
                 names.append(base.factor.variable)
             cells.append((int(row), column, known[key], 1.0 if other is None else float(other[row])))
-    row, column_, unit, multiplier = (
-        (np.array(part) for part in zip(*cells, strict=True)) if cells else ([], [], [], [])
-    )
-    return Holes(
-        np.asarray(row, dtype=np.int64),
-        np.asarray(column_, dtype=np.int64),
-        np.asarray(unit, dtype=np.int64),
-        np.asarray(multiplier, dtype=np.float64),
-        tuple(names),
-    )
+    table = np.array(cells, dtype=np.float64).reshape(-1, 4)
+    at = table.astype(np.int64)
+    return Holes(at[:, 0], at[:, 1], at[:, 2], table[:, 3], tuple(names))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -56,7 +56,21 @@ def multilevel(design: Design, parameterisation: Parameterisation = "noncentred"
             eta = _outcome_part(builder, fixed, clients, therapists)
             eta = eta + _observed_part(builder, fixed, clients)
             _plain_outcome(builder, eta, parameters)
-    return model  # type: ignore[no-any-return]
+    return model
+
+
+def _dot(left: Tensor | Floats, right: Tensor | Floats) -> Tensor:
+    """Matrix product, typed."""
+    import pytensor.tensor as pt
+
+    return cast("Tensor", pt.dot(left, right))  # type: ignore[no-untyped-call]
+
+
+def _join(parts: Sequence[Tensor | Floats], axis: int = 0) -> Tensor:
+    """Concatenation, typed."""
+    import pytensor.tensor as pt
+
+    return cast("Tensor", pt.concatenate(parts, axis=axis))  # type: ignore[no-untyped-call]
 
 
 def _priors(design: Design) -> dict[str, list[Prior]]:
@@ -123,7 +137,7 @@ class _Builder:
         eta = self.priors[name][0].parameters[0]
         shape = np.array([eta + (size - 2 - j) / 2 for i in range(1, size) for j in range(i)])
         partial = 2.0 * pm.Beta(f"{name}_partial", shape, shape) - 1.0
-        rows: list[list[Tensor | float]] = [[1.0] + [0.0] * (size - 1)]
+        rows: list[list[Tensor | float]] = [[1.0, *[0.0] * (size - 1)]]
         at = 0
         for i in range(1, size):
             left: Tensor | float = 1.0
@@ -190,7 +204,7 @@ def _outcome_part(
     if design.family != "ordinal":
         eta = eta + builder.parameter("intercept")
     if design.fixed:
-        eta = eta + pt.dot(fixed, builder.parameter("fixed"))
+        eta = eta + _dot(fixed, builder.parameter("fixed"))
     first = 0 if intercepts else 1
     for effects, columns, unit in (
         (clients, design.client_z, design.client),
@@ -230,18 +244,17 @@ def _within_part(builder: _Builder, fixed: Tensor | Floats, deviation: Sequence[
 
 def _observed_part(builder: _Builder, fixed: Tensor | Floats, clients: Tensor | None) -> Tensor | float:
     """Within and between effects of observed means (the audit of latent centring)."""
-    import pytensor.tensor as pt
-
     design = builder.design
     if not design.predictors or clients is None:
         return 0.0
-    eta: Tensor = pt.dot(design.x, builder.parameter("within"))
-    eta = eta + pt.dot(design.x_client, builder.parameter("between_client"))
+    eta: Tensor = _dot(design.x, builder.parameter("within"))
+    eta = eta + _dot(design.x_client, builder.parameter("between_client"))
     if design.has_therapists:
-        eta = eta + pt.dot(design.x_therapist, builder.parameter("between_therapist"))
+        eta = eta + _dot(design.x_therapist, builder.parameter("between_therapist"))
     if design.own_lag:
         eta = eta + builder.parameter("own_lag") * design.y_previous
-    return eta + _within_part(builder, fixed, [design.x[:, k] for k in range(len(design.predictors))], clients)
+    deviation = [design.x[:, k] for k in range(len(design.predictors))]
+    return cast("Tensor", eta + _within_part(builder, fixed, deviation, clients))
 
 
 def _plain_outcome(builder: _Builder, eta: Tensor, parameters: dict[str, Tensor]) -> None:
@@ -272,9 +285,8 @@ class _Means:
 
     def row(self, coefficients: Tensor) -> Tensor:
         """Return Σ_v coefficient_v · m_v of each row's client and therapist, shape (rows,)."""
-        import pytensor.tensor as pt
-
-        return sum(pt.dot(m, coefficients)[unit] for m, unit in self.levels)  # type: ignore[no-any-return]
+        parts = [_dot(means, coefficients)[unit] for means, unit in self.levels]
+        return parts[0] if len(parts) == 1 else cast("Tensor", parts[0] + parts[1])
 
 
 def _latent(
@@ -311,7 +323,9 @@ def _latent(
                 deviation = _deviations(design, fixed, means, values, (now, before), (intercept, slopes))
                 mean = mean + _within_part(builder, fixed, deviation, clients)
         else:
-            mean = mean + intercept[target] + (pt.dot(fixed, slopes[target]) if design.fixed else 0.0)
+            mean = mean + intercept[target]
+            if slopes is not None:
+                mean = mean + _dot(fixed, slopes[target])
         sd = sds[target]
         if initial is not None:
             mean = pt.switch(start, initial.mean(target, fixed, values, means), mean)
@@ -326,15 +340,13 @@ def _multiplies_deviation(design: Design) -> bool:
 
 def _latent_means(builder: _Builder, clients: Tensor | None, therapists: Tensor | None) -> _Means:
     """M = (m_x, m_y) with m_y = Σ_k B_k m_k + d at each level."""
-    import pytensor.tensor as pt
-
     design = builder.design
     levels: list[tuple[Tensor, Ints]] = []
     for unit, effects, rows in (("client", clients, design.client), ("therapist", therapists, design.therapist)):
         predictors = builder.effects(unit, "predictor", f"predictor_{unit}", "predictor_")
         if predictors is not None and effects is not None:
-            own = pt.dot(predictors, builder.parameter(f"between_{unit}")) + effects[:, 0]
-            levels.append((pt.concatenate([predictors, own[:, None]], axis=1), rows))
+            own = _dot(predictors, builder.parameter(f"between_{unit}")) + effects[:, 0]
+            levels.append((_join([predictors, own[:, None]], axis=1), rows))
     return _Means(tuple(levels))
 
 
@@ -417,16 +429,16 @@ def _deviations(
     now, before = paths
     rows = [np.eye(size)[k] - _row(now, k, size) - _row(before, k, size) for k in range(size)]
     intercept, slopes = equations
-    right = intercept[:, None] if slopes is None else pt.concatenate([intercept[:, None], slopes], axis=1)
+    right = intercept[:, None] if slopes is None else _join([intercept[:, None], slopes], axis=1)
     if design.feedback:
-        fixed = [model["fixed"]] if slopes is not None else []
-        right = pt.concatenate([right, pt.concatenate([model["intercept"][None], *fixed])[None]], axis=0)
+        own = [model["intercept"][None], *([model["fixed"]] if slopes is not None else [])]
+        right = _join([right, _join(own)[None]], axis=0)
     total = pt.linalg.solve(pt.stack(rows), right)
     found: list[Tensor] = []
     for k in range(predictors):
         expected = total[k, 0] + means.row(pt.as_tensor(np.eye(predictors + 1)[k]))
         if slopes is not None:
-            expected = expected + pt.dot(fixed, total[k, 1:])
+            expected = expected + _dot(fixed, total[k, 1:])
         deviation = values[k] - expected
         found.append(deviation[np.maximum(design.previous, 0)] if design.options.lag == 1 else deviation)
     return found
@@ -465,11 +477,9 @@ class _Initial:
 
     def mean(self, target: int, fixed: Tensor | Floats, values: Sequence[Tensor | Floats], means: _Means) -> Tensor:
         """g⁰_0 + F'g⁰ + Σ A⁰ r + λ'm."""
-        import pytensor.tensor as pt
-
         mean = self.intercept[target] + means.row(self.loading[target])
         if self.slopes is not None:
-            mean = mean + pt.dot(fixed, self.slopes[target])
+            mean = mean + _dot(fixed, self.slopes[target])
         if self.path is not None:
             for j, path in enumerate(self.design.initial_paths):
                 if path.target == target:
@@ -498,7 +508,10 @@ def _response(
         return sd[rows] if sd is not None and sd.ndim == 1 else sd
 
     if outcome:
-        own = {**parameters, "sd_residual": spread(rated)} if sd is not None else dict(parameters)
+        own = dict(parameters)
+        residual = spread(rated)
+        if residual is not None:
+            own["sd_residual"] = residual
         observe(design.family, column[rated], mean[rated] + offset(design.outcome), own)
     else:
         pm.Normal(f"x_{name}", mean[rated], spread(rated), observed=column[rated])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..data.errors import Fault, InputError
 from ..data.study_file import suggestion
-from .design import Design, Effect
+from .design import Column, Design, Effect
 from .families import laws
 from .model import Parameter
 from .options import fault
@@ -165,34 +166,32 @@ def _conversion(design: Design, rule: str, element: str | None) -> tuple[float, 
     sd = 1.0 if not laws()[outcome.family].continuous else outcome.sd
     scales = {p.name: p for p in design.predictors}
     columns = {c.name: c for c in design.fixed}
+    predictor = scales.get(element or "")
+    factor, shift = 0.0, 0.0
     match rule:
         case "location":
-            return (1.0 / sd, -outcome.mean / sd) if laws()[outcome.family].continuous else (1.0, 0.0)
+            factor, shift = 1.0 / sd, -outcome.mean / sd if laws()[outcome.family].continuous else 0.0
         case "slope":
-            return _size(columns[element or ""].factors) / sd, 0.0
-        case "path":
-            return scales[element or ""].sd / sd, 0.0
+            factor = _size(columns[element or ""]) / sd
+        case "path" if predictor is not None:
+            factor = predictor.sd / sd
         case "moderation":
             interaction = next(i for i in design.interactions if i.name == element)
-            size = _size(design.fixed[interaction.column].factors)
-            return design.predictors[interaction.predictor].sd * size / sd, 0.0
+            factor = design.predictors[interaction.predictor].sd * _size(design.fixed[interaction.column]) / sd
         case "effect":
-            return _effect_factor(design, element or "", sd), 0.0
+            factor = _effect_factor(design, element or "", sd)
         case "outcome":
-            return 1.0 / sd, 0.0
-        case "predictor":
-            return 1.0 / scales[element or ""].sd, -scales[element or ""].mean / scales[element or ""].sd
-        case "predictor_sd":
-            return 1.0 / scales[element or ""].sd, 0.0
-        case _:
-            return 0.0, 0.0
+            factor = 1.0 / sd
+        case "predictor" if predictor is not None:
+            factor, shift = 1.0 / predictor.sd, -predictor.mean / predictor.sd
+        case "predictor_sd" if predictor is not None:
+            factor = 1.0 / predictor.sd
+    return factor, shift
 
 
-def _size(factors: tuple[object, ...]) -> float:
-    size = 1.0
-    for factor in factors:
-        size *= float(getattr(factor, "scale"))  # noqa: B009
-    return size
+def _size(column: Column) -> float:
+    """Return raw units per internal unit of a column."""
+    return math.prod(factor.scale for factor in column.factors)
 
 
 def _effect_factor(design: Design, name: str, sd: float) -> float:

@@ -276,7 +276,8 @@ def residual_variance(design: Design) -> Draws:
                 return posterior["sd_residual"] ** 2 * nu / (nu - 2)
             case "negative_binomial":
                 mean = math.exp(design.outcome.mean)
-                return np.log1p(1 / mean + 1 / posterior["dispersion"])  # type: ignore[no-any-return]
+                spread = 1 / posterior["dispersion"] + 1 / mean
+                return spread.copy(data=np.log1p(spread.to_numpy()))
             case "beta":
                 mean = float(np.clip(np.nanmean(design.y), 0.01, 0.99))
                 return one / ((1 + posterior["precision"]) * mean * (1 - mean))

@@ -66,7 +66,7 @@ def outcome_scale(study: Study, name: str, options: ModelSection, rows: Ints) ->
     family = options.family or "gaussian"
     column = study.sessions[variable].iloc[rows]
     categorical = isinstance(column.dtype, pd.CategoricalDtype)
-    values = column.cat.codes.to_numpy(dtype=np.float64) if categorical else column.to_numpy(dtype=np.float64)
+    values: Floats = (column.cat.codes if categorical else column).to_numpy().astype(np.float64)
     if categorical:
         values = np.where(values < 0, np.nan, values)
     known = values[~np.isnan(values)]
