@@ -48,7 +48,6 @@ def fast[F: Callable[..., Any]](function: F) -> F:
 def _cached(dispatcher: Any) -> Any:
     own = dispatcher._cache  # noqa: SLF001 - numba has no public way to set the stamp of a cache
     base = own._impl.filename_base  # noqa: SLF001
-    own._cache_file = numba_caching.IndexDataCacheFile(
-        cache_path=own.cache_path, filename_base=base, source_stamp=stamp()
-    )  # noqa: SLF001
+    file = numba_caching.IndexDataCacheFile(cache_path=own.cache_path, filename_base=base, source_stamp=stamp())
+    own._cache_file = file  # noqa: SLF001
     return dispatcher
