@@ -103,12 +103,9 @@ class _Builder:
         dims: dict[str, str | tuple[str, ...] | None] = dict(sampled_variables(self.design))
         dims |= {"initial_fixed": ("response", "term"), "initial_intercept": "response"}
         dims |= {"initial_path": "start_path", "initial_sd": "response" if self.design.feedback else "predictor"}
-        settings: dict[str, Any] = {}
-        if name == "own_lag":
-            settings["initval"] = 0.1
         if self.priors[name][0].kind == "lkj":
             return self._correlations(name)
-        return joint_pymc(name, self.priors[name], dims[name], **settings)
+        return joint_pymc(name, self.priors[name], dims[name])
 
     def _ordered(self, name: str, dim: str) -> Tensor:
         """Add thresholds: independent priors under the constraint of rising order."""

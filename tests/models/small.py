@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from safezone.data.config import ModelSection, StudyConfig
 from safezone.data.study import Study, Variable
+from safezone.models.design import Design
 
 
 def study(
@@ -121,3 +123,49 @@ def therapy(
     )
     theirs = pd.DataFrame({"experience": rng.normal(10, 3, therapists)}, index=pd.Index(doctors, name="therapist"))
     return study(table, own_table, theirs, **settings)
+
+
+DIMS: dict[str, tuple[str, ...]] = {
+    "fixed": ("term",),
+    "within": ("predictor",),
+    "between_client": ("predictor",),
+    "between_therapist": ("predictor",),
+    "moderation": ("interaction",),
+    "nuisance": ("path",),
+    "sd_client": ("client_effect",),
+    "cor_client": ("client_effect", "client_effect_other"),
+    "client_effects": ("client", "client_effect"),
+    "sd_therapist": ("therapist_effect",),
+    "cor_therapist": ("therapist_effect", "therapist_effect_other"),
+    "therapist_effects": ("therapist", "therapist_effect"),
+    "sd_group": ("group_effect",),
+    "group_effects": ("group", "group_effect"),
+    "cutpoints": ("cut",),
+    "ends": ("end",),
+    "predictor_intercept": ("predictor",),
+    "predictor_fixed": ("predictor", "term"),
+    "sd_predictor_client": ("predictor",),
+    "cor_predictor_client": ("predictor", "predictor_other"),
+    "predictor_client": ("client", "predictor"),
+    "sd_predictor_therapist": ("predictor",),
+    "cor_predictor_therapist": ("predictor", "predictor_other"),
+    "predictor_therapist": ("therapist", "predictor"),
+    "sd_predictor_residual": ("predictor",),
+    "initial_intercept": ("response",),
+    "initial_fixed": ("response", "term"),
+    "initial_loading": ("response", "response_other"),
+    "initial_path": ("start_path",),
+    "initial_sd": ("response",),
+}
+
+
+def posterior(design: Design, draws: int = 2, **values: Any) -> xr.Dataset:
+    """Return a posterior of one chain in which every draw has the given values."""
+    coords: dict[str, Any] = {"chain": [0], "draw": list(range(draws))}
+    variables = {}
+    for name, value in values.items():
+        dims = DIMS.get(name, ())
+        array = np.asarray(value, dtype=float)
+        variables[name] = (("chain", "draw", *dims), np.broadcast_to(array, (1, draws, *array.shape)).copy())
+        coords |= {dim: design.coords[dim] for dim in dims}
+    return xr.Dataset(variables, coords)

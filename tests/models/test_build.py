@@ -50,7 +50,9 @@ def test_outcome_and_predictors_are_z_scored_and_remember_their_scale() -> None:
 def test_a_clients_attachment_counts_once_however_many_sessions() -> None:
     trial = therapy()
     lost = trial.sessions[~((trial.sessions["client"] == "c000") & (trial.sessions["session"] > 2))]
-    design = build(dataclasses.replace(trial, sessions=lost), "growth", "m", options(outcome="depth", covariates=["anxiety"]))
+    design = build(
+        dataclasses.replace(trial, sessions=lost), "growth", "m", options(outcome="depth", covariates=["anxiety"])
+    )
     factor = next(c for c in design.fixed if c.name == "anxiety").factors[0]
     assert factor.centre == pytest.approx(trial.clients["anxiety"].mean(), rel=1e-12)
     assert factor.scale == pytest.approx(trial.clients["anxiety"].std(ddof=1), rel=1e-12)
@@ -139,8 +141,12 @@ def test_a_client_may_change_therapist() -> None:
 def test_many_categories_are_pooled() -> None:
     trial = therapy()
     disorder = pd.Categorical.from_codes(np.arange(40) % 5, [f"d{i}" for i in range(5)])
-    with_groups = study(trial.sessions.drop(columns=["row", "block"]), trial.clients.assign(disorder=disorder), trial.therapists)
-    design = build(with_groups, "within_between", "m", options(outcome="depth", predictors=["safety"], moderators=["disorder"]))
+    with_groups = study(
+        trial.sessions.drop(columns=["row", "block"]), trial.clients.assign(disorder=disorder), trial.therapists
+    )
+    design = build(
+        with_groups, "within_between", "m", options(outcome="depth", predictors=["safety"], moderators=["disorder"])
+    )
     assert design.groups is not None
     assert design.groups.categories == ("d0", "d1", "d2", "d3", "d4")
     assert not design.fixed
