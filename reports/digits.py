@@ -3,7 +3,8 @@ r"""How many digits a number deserves, and how they are written in a language.
 The last printed digit of a posterior mean is at least twice its Monte Carlo standard error, so a rerun moves it by at
 most one (two runs differ by :math:`\sqrt 2` MCSE, of which 95 % lies within 2.8 MCSE); and a mean never carries more
 digits than two significant ones of its posterior SD, because no reader needs them. The ends of an interval are
-noisier than its middle: they get the same digits where one unit of the last is at least one MCSE of the end, else one fewer.
+noisier than its middle: they get the same digits where one unit of the last is at least one MCSE of the end, else
+one fewer.
 """
 
 from __future__ import annotations
@@ -66,9 +67,7 @@ def mean_decimals(mcse: float, sd: float, value: float = math.inf) -> int:
     return max(0, min(most, _supported(2 * mcse), _needed(sd)))
 
 
-def interval_decimals(
-    mcse: float, sd: float, ess_tail: float, interval: float = 0.95, value: float = math.inf
-) -> int:
+def interval_decimals(mcse: float, sd: float, ess_tail: float, interval: float = 0.95, value: float = math.inf) -> int:
     """Decimals that a mean and its credible interval may share.
 
     Parameters

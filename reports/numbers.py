@@ -1,7 +1,7 @@
 """The only way a number enters prose: bound to draws, printed as far as they support it, and locked.
 
-A template makes one :class:`Numbers` and writes ``n("course.time")``. Every use is recorded; at the end of rendering the
-record becomes ``numbers.lock.json``, against which a later run is compared (:func:`compare_locks`).
+A template makes one :class:`Numbers` and writes ``n("course.time")``. Every use is recorded; at the end of rendering
+the record becomes ``numbers.lock.json``, against which a later run is compared (:func:`compare_locks`).
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Numbers:
         scale
             ``raw`` (default where there is one) or ``standardised``.
         what
-            ``mean``, ``median``, ``lower``, ``upper``, ``sd``, ``pd``, ``p_rope``, or ``percent`` (the mean as per cent).
+            ``mean``, ``median``, ``lower``, ``upper``, ``sd``, ``pd``, ``p_rope``, or ``percent`` (the mean, per cent).
 
         Returns
         -------

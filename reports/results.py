@@ -152,7 +152,7 @@ class ModelResults:
 
     @cached_property
     def estimand_draws(self) -> xr.Dataset | None:
-        """Draws of the estimands (``value`` with dims ``chain``, ``draw``, ``quantity``), or ``None`` where none are kept."""
+        """Draws of the estimands (``value``: ``chain``, ``draw``, ``quantity``), or ``None`` where none are kept."""
         return self._group("estimands")
 
     def draws(self, estimand: str, scale: str) -> np.ndarray | None:

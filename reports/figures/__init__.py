@@ -12,6 +12,19 @@ from .shares import shares
 from .style import Figure
 
 __all__ = [
-    "Figure", "Step", "diagnostics", "figure", "flow", "forest", "growth", "missingness", "panel", "panels", "predictive",
-    "prior_posterior", "ranks", "save", "shares",
-]  # fmt: skip
+    "Figure",
+    "Step",
+    "diagnostics",
+    "figure",
+    "flow",
+    "forest",
+    "growth",
+    "missingness",
+    "panel",
+    "panels",
+    "predictive",
+    "prior_posterior",
+    "ranks",
+    "save",
+    "shares",
+]

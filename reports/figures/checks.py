@@ -48,7 +48,8 @@ def predictive(model: ModelResults, study: StudyInfo, code: str | None = None) -
         check
         for level in LEVELS
         for check in model.card.get("ppc") or ()
-        if check.get("level") == level and all(_finite(check.get(key)) for key in ("observed", "mean", "lower", "upper"))
+        if check.get("level") == level
+        and all(_finite(check.get(key)) for key in ("observed", "mean", "lower", "upper"))
     ]
     if not checks:
         return None
@@ -129,7 +130,9 @@ def diagnostics(results: Results, code: str | None = None) -> Figure | None:
         rhat = table["rhat_max"].to_numpy(dtype=float)
         left.axvline(RHAT, color=GREY, ls="--", lw=1, label=talk.say("figure.threshold"))
         left.plot(rhat, place, "o", color=COLOURS[0], ms=6)
-        left.set_xlim(min(0.999, np.nanmin(rhat, initial=1.0) - 0.001), max(1.012, np.nanmax(rhat, initial=1.0) + 0.003))
+        left.set_xlim(
+            min(0.999, np.nanmin(rhat, initial=1.0) - 0.001), max(1.012, np.nanmax(rhat, initial=1.0) + 0.003)
+        )
         left.set_xlabel(talk.say("figure.rhat"))
         left.set_yticks(place, [wrap(name, 30) for name in names])
         right.axvline(ESS, color=GREY, ls="--", lw=1)

@@ -68,7 +68,11 @@ def prior_posterior(model: ModelResults, study: StudyInfo, code: str | None = No
             ax.spines["left"].set_visible(False)
             ax.set_ylim(bottom=0)
             spans = [
-                "[" + (", " if code == "en" else "; ").join(talk.number(float(q), 2) for q in np.quantile(x, [tail, 1 - tail])) + "]"
+                "["
+                + (", " if code == "en" else "; ").join(
+                    talk.number(float(q), 2) for q in np.quantile(x, [tail, 1 - tail])
+                )
+                + "]"
                 for x in (prior, posterior)
             ]
             parts.append(talk.say("alt.prior_part", name=name, prior=spans[0], posterior=spans[1]))

@@ -22,10 +22,10 @@ PNG_DPI = 250
 
 
 def figure(drawn: Figure, label: str, caption: str, folder: Path | str = "figures") -> Markdown:
-    """Save a figure and return the Markdown that shows it, with its cross-reference label and its alt text.
+    """Save a figure and return the Markdown that shows it, with its label and its alternative text.
 
-    Quarto reads ``fig-alt`` of a cell as fixed YAML, which cannot hold text that is computed; Markdown given out by the cell
-    can. Use it in a cell with ``output: asis``.
+    Quarto reads ``fig-alt`` of a cell as fixed YAML, which cannot hold text that is computed; Markdown given out by
+    the cell can. Use it in a cell with ``output: asis``.
 
     Parameters
     ----------
@@ -50,14 +50,14 @@ def figure(drawn: Figure, label: str, caption: str, folder: Path | str = "figure
     """
     from IPython.display import Markdown
 
-    return Markdown(markdown(drawn, label, caption, folder))
+    return Markdown(markdown(drawn, label, caption, folder))  # type: ignore[no-untyped-call]
 
 
 def markdown(drawn: Figure, label: str, caption: str, folder: Path | str = "figures", kind: Kind | None = None) -> str:
     """Save a figure and return its Markdown as text; see :func:`figure`."""
     if not _LABEL.fullmatch(label):
         raise InputError(
-            Fault("error", "report", None, label, "A figure's label begins with fig- and holds letters, digits, - and _.",
+            Fault("error", "report", None, label, "A figure's label begins with fig- and has no blanks.",
                   label, "Write a label such as fig-course.")
         )  # fmt: skip
     kind = kind or wanted_kind()
@@ -68,13 +68,15 @@ def markdown(drawn: Figure, label: str, caption: str, folder: Path | str = "figu
 
 
 def save(drawn: Figure, path: Path) -> Path:
-    """Write a figure: ``.svg`` keeps text as text, ``.print.svg`` and ``.pdf`` are vectors for print, ``.png`` has 250 dpi."""
+    """Write a figure: ``.svg`` keeps text as text, ``.print.svg`` and ``.pdf`` are for print, ``.png`` has 250 dpi."""
     import matplotlib as mpl
 
     path.parent.mkdir(parents=True, exist_ok=True)
     printed = path.name.endswith(".print.svg")
     metadata = {".svg": {"Date": None}, ".png": {"Software": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
-    with mpl.rc_context({"svg.fonttype": "path" if printed else "none", "svg.hashsalt": "safezone", "pdf.fonttype": 42}):
+    with mpl.rc_context(
+        {"svg.fonttype": "path" if printed else "none", "svg.hashsalt": "safezone", "pdf.fonttype": 42}
+    ):
         drawn.fig.savefig(path, dpi=PNG_DPI, metadata=metadata)
     return path
 
@@ -92,5 +94,3 @@ def wanted_kind() -> Kind:
             if key in str(name or ""):
                 return kind
     return "svg"
-
-

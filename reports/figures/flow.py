@@ -79,14 +79,22 @@ def flow(steps: Sequence[Step], study: StudyInfo, code: str | None = None) -> Fi
             _box(ax, centre, top - tall / 2, main_width, tall, text, BAND)
             if i + 1 < len(steps):
                 bottom, gap = top - tall, gaps[i]
-                ax.annotate("", (centre, bottom - gap), (centre, bottom),
-                            arrowprops={"arrowstyle": "-|>", "color": GREY, "lw": 1.1, "shrinkA": 0, "shrinkB": 0})  # fmt: skip
+                ax.annotate(
+                    "",
+                    (centre, bottom - gap),
+                    (centre, bottom),
+                    arrowprops={"arrowstyle": "-|>", "color": GREY, "lw": 1.1, "shrinkA": 0, "shrinkB": 0},
+                )
                 if asides[i]:
                     left = main_width + 0.45
                     wide = WIDTH - left - 0.1
                     middle = bottom - gap / 2
-                    ax.annotate("", (left, middle), (centre, middle),
-                                arrowprops={"arrowstyle": "-|>", "color": GREY, "lw": 1.1, "shrinkA": 0, "shrinkB": 0})  # fmt: skip
+                    ax.annotate(
+                        "",
+                        (left, middle),
+                        (centre, middle),
+                        arrowprops={"arrowstyle": "-|>", "color": GREY, "lw": 1.1, "shrinkA": 0, "shrinkB": 0},
+                    )
                     _box(ax, left + wide / 2, middle, wide, _height(asides[i]), asides[i], "white")
             top -= tall + (gaps[i] if i + 1 < len(steps) else 0)
     parts = [
@@ -109,7 +117,14 @@ def _height(text: str) -> float:
 def _box(ax: object, x: float, y: float, width: float, height: float, text: str, fill: str) -> None:
     from matplotlib.patches import FancyBboxPatch
 
-    patch = FancyBboxPatch((x - width / 2, y - height / 2), width, height, boxstyle="round,pad=0,rounding_size=0.05",
-                           fc=fill, ec=GREY, lw=0.9)  # fmt: skip
+    patch = FancyBboxPatch(
+        (x - width / 2, y - height / 2),
+        width,
+        height,
+        boxstyle="round,pad=0,rounding_size=0.05",
+        fc=fill,
+        ec=GREY,
+        lw=0.9,
+    )
     ax.add_patch(patch)  # type: ignore[attr-defined]
     ax.text(x, y, text, ha="center", va="center", fontsize=SIZE, color=INK, linespacing=1.25)  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..prose.language import Language, language
+from ..prose.sentences import reference_of
 from .style import COLOURS, LIGHT, LINES, Figure, canvas, plain, styled, wrap
 
 if TYPE_CHECKING:
@@ -46,14 +47,16 @@ def growth(model: ModelResults, study: StudyInfo, code: str | None = None) -> Fi
             time = np.asarray(curve["time"], dtype=float)
             colour = COLOURS[i % len(COLOURS)]
             for j, path in enumerate((curve.get("spaghetti") or ())[:SHOWN]):
-                ax.plot(time, path, color=LIGHT, lw=0.7, zorder=1, label=talk.say("figure.new_clients") if not j else None)
+                ax.plot(
+                    time, path, color=LIGHT, lw=0.7, zorder=1, label=talk.say("figure.new_clients") if not j else None
+                )
             ax.fill_between(time, curve["lower"], curve["upper"], color=colour, alpha=0.22, lw=0, zorder=2)
             if curve.get("lower50"):
                 ax.fill_between(time, curve["lower50"], curve["upper50"], color=colour, alpha=0.35, lw=0, zorder=3)
             line = LINES[i % len(LINES)]
             ax.plot(time, curve["mean"], color=colour, ls=line, zorder=4, label=talk.say("figure.expected"))
             if curve.get("group") not in (None, "", "all", "population"):
-                ax.set_title(wrap(str(curve["group"]), 24))
+                ax.set_title(wrap(_group(model, curve), 24))
             if i >= len(curves) - columns:
                 ax.set_xlabel(_time_label(model, talk))
             if i % columns == 0:
@@ -67,7 +70,7 @@ def growth(model: ModelResults, study: StudyInfo, code: str | None = None) -> Fi
     alt = talk.say(
         "alt.growth",
         y=plain(str(outcome["label"])),
-        parts="; ".join(_described(curve, talk) for curve in curves),
+        parts="; ".join(_described(model, curve, talk) for curve in curves),
         interval=talk.interval(study.interval),
         k=str(min(SHOWN, len(curves[0].get("spaghetti") or ()))),
     )
@@ -92,7 +95,14 @@ def _time_label(model: ModelResults, talk: Language) -> str:
     return talk.say(f"figure.{key}")
 
 
-def _described(curve: dict[str, Any], talk: Language) -> str:
+def _group(model: ModelResults, curve: dict[str, Any]) -> str:
+    """Name a group; ``arm: reference`` becomes the reference category's own name."""
+    name = str(curve["group"])
+    variable, _, rest = name.partition(": ")
+    return reference_of(model, variable) if rest == "reference" else name
+
+
+def _described(model: ModelResults, curve: dict[str, Any], talk: Language) -> str:
     group = curve.get("group")
     values = {
         f"{place}{end}": talk.number(float(curve[column][index]), 1)
@@ -100,5 +110,5 @@ def _described(curve: dict[str, Any], talk: Language) -> str:
         for end, column in (("", "mean"), ("_lower", "lower"), ("_upper", "upper"))
     }
     times = {name: f"{float(curve['time'][index]):g}" for name, index in (("t0", 0), ("t1", -1))}
-    name = talk.say("alt.all") if group in (None, "", "all", "population") else str(group)
+    name = talk.say("alt.all") if group in (None, "", "all", "population") else _group(model, curve)
     return talk.say("alt.growth_part", group=name, **values, **times)

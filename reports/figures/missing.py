@@ -33,6 +33,8 @@ def missingness(table: pd.DataFrame, study: StudyInfo, code: str | None = None) 
     shown = table.loc[table["clients"] >= study.threshold]
     if shown.empty or shown["session"].nunique() < 2:
         return None
+    from matplotlib.ticker import MaxNLocator
+
     code = code or study.language
     talk = language(code)
     parts = []
@@ -51,7 +53,7 @@ def missingness(table: pd.DataFrame, study: StudyInfo, code: str | None = None) 
             )  # fmt: skip
         ax.set_ylim(0, 104)
         ax.grid(axis="y")
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_xlabel(talk.say("figure.session"))
         ax.set_ylabel(talk.say("figure.rated"))
         fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)

@@ -27,7 +27,9 @@ def panels(model: ModelResults) -> dict[str, Mapping[str, Any]]:
     return {str(name): value for name, value in panel.items() if value}
 
 
-def panel(model: ModelResults, study: StudyInfo, predictor: str | None = None, code: str | None = None) -> Figure | None:
+def panel(
+    model: ModelResults, study: StudyInfo, predictor: str | None = None, code: str | None = None
+) -> Figure | None:
     """Draw the within- and the between-client association of one predictor with the outcome.
 
     Parameters

@@ -49,12 +49,31 @@ def shares(models: tuple[ModelResults, ...], study: StudyInfo, code: str | None 
                 row = found.iloc[0]
                 share = 100 * float(row["mean"])
                 name = talk.say(f"figure.{'sessions' if level == 'session' else level}")
-                ax.barh(-i, share, left=start, height=0.46, color=COLOURS[(1, 0, 4)[j]], alpha=0.75, ec="white", lw=1,
-                        hatch=_HATCH[j], label=name if i == 0 else None, zorder=2)  # fmt: skip
+                ax.barh(
+                    -i,
+                    share,
+                    left=start,
+                    height=0.46,
+                    color=COLOURS[(1, 0, 2)[j]],
+                    alpha=0.75,
+                    ec="white",
+                    lw=1,
+                    hatch=_HATCH[j],
+                    label=name if i == 0 else None,
+                    zorder=2,
+                )
                 text = number_text(row, "percent", code, study.interval)
                 if share >= 6:
-                    ax.text(start + share / 2, -i, text, ha="center", va="center", fontsize=SIZE, color=INK,
-                            bbox={"boxstyle": "round,pad=0.18", "fc": "white", "ec": "none", "alpha": 0.85})  # fmt: skip
+                    ax.text(
+                        start + share / 2,
+                        -i,
+                        text,
+                        ha="center",
+                        va="center",
+                        fontsize=SIZE,
+                        color=INK,
+                        bbox={"boxstyle": "round,pad=0.18", "fc": "white", "ec": "none", "alpha": 0.85},
+                    )
                 # A whisker shows where the part may end, measured from its start; the last part is measured from 100 %.
                 below = -i - 0.31 - 0.08 * j
                 ends = [100 * float(row[end]) for end in ("lower", "upper")]

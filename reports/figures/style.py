@@ -6,14 +6,14 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MatplotlibFigure
 
 # Okabe and Ito (2008), in an order of clearly different lightness; groups also differ in line and marker.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+COLOURS = ("#0072B2", "#D55E00", "#56B4E9", "#009E73", "#E69F00", "#CC79A7")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 GREY, LIGHT, INK = "#767676", "#D9D9D9", "#222222"
@@ -21,7 +21,7 @@ BAND = "#EFEFEF"
 WIDTH = 6.5  # inches: the text width of A4 and US letter with usual margins
 SIZE = 9.0
 
-_RC = {
+_RC: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": SIZE,
     "axes.titlesize": SIZE + 0.5,
@@ -89,7 +89,9 @@ def styled(language: str = "en") -> Iterator[None]:
 _LANGUAGE: list[str] = ["en"]
 
 
-def canvas(height: float, columns: int = 1, rows: int = 1, **axes: object) -> tuple[MatplotlibFigure, list[Axes]]:
+def canvas(
+    height: float, columns: int = 1, rows: int = 1, *, sharex: bool = False, sharey: bool = False
+) -> tuple[MatplotlibFigure, list[Axes]]:
     """Make a figure as wide as the text, with axes whose numbers are written in the language of :func:`styled`.
 
     Parameters
@@ -98,14 +100,14 @@ def canvas(height: float, columns: int = 1, rows: int = 1, **axes: object) -> tu
         Inches.
     columns, rows
         Grid of axes.
-    axes
-        Passed to ``Figure.subplots``.
+    sharex, sharey
+        Whether all axes share a scale.
     """
     from matplotlib.figure import Figure as MatplotlibFigure
 
     fig = MatplotlibFigure(figsize=(WIDTH, height), layout="constrained")
     fig.get_layout_engine().set(w_pad=0.06, h_pad=0.06)  # type: ignore[union-attr, call-arg]
-    grid = fig.subplots(rows, columns, squeeze=False, **axes)  # type: ignore[arg-type]
+    grid = fig.subplots(rows, columns, squeeze=False, sharex=sharex, sharey=sharey)
     flat = [ax for row in grid for ax in row]
     for ax in flat:
         localise(ax)
@@ -127,12 +129,12 @@ def localise(ax: Axes) -> None:
 
 
 def wrap(text: str, width: int) -> str:
-    """Break a label into lines of at most ``width`` characters; a longer word is broken, never cut off.
+    r"""Break a label into lines of at most ``width`` characters; a longer word is broken, never cut off.
 
     Examples
     --------
     >>> wrap("Working alliance, client-rated", 18)
-    'Working alliance,\\nclient-rated'
+    'Working alliance,\nclient-rated'
     """
     return "\n".join(textwrap.wrap(plain(text), width, break_long_words=True)) or text
 

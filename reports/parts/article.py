@@ -84,7 +84,7 @@ class Article:
         """Return a number with its interval for inline use: ``0.31, 95% CrI [0.25, 0.37]``."""
         from IPython.display import Markdown
 
-        return Markdown(f"{self.n(key, scale)}, {self.n.ci(key, scale)}")
+        return Markdown(f"{self.n(key, scale)}, {self.n.ci(key, scale)}")  # type: ignore[no-untyped-call]
 
     # --- what stands before the models ------------------------------------------------------------
 
@@ -102,7 +102,9 @@ class Article:
     def participants(self) -> str:
         """Return the participants paragraph and the flow figure."""
         drawn = figures.flow(flow_steps(self.results, self.talk), self.results.study, self.talk.code)
-        return self._join(prose.participants(self.n), self.figure(drawn, "fig-flow", self.talk.say("figure.flow_caption")))
+        return self._join(
+            prose.participants(self.n), self.figure(drawn, "fig-flow", self.talk.say("figure.flow_caption"))
+        )
 
     def measures(self) -> str:
         """Return the measures: codebook, groups, missing ratings."""
@@ -191,7 +193,9 @@ class Article:
         if drawn is None:
             return ""
         caption = self.talk.say(
-            "figure.ppc_caption", title=escape(model_title(model, self.talk)), interval=self.talk.interval(study.interval)
+            "figure.ppc_caption",
+            title=escape(model_title(model, self.talk)),
+            interval=self.talk.interval(study.interval),
         )
         return self._join(self._misses(model), self.figure(drawn, f"fig-{slug(model.name)}-ppc", caption))
 
@@ -202,7 +206,9 @@ class Article:
             if not float(check["lower"]) <= float(check["observed"]) <= float(check["upper"])
         ]
         verdict = (
-            self.talk.say("text.ppc_some", features=self.talk.join(missed)) if missed else self.talk.say("text.ppc_none")
+            self.talk.say("text.ppc_some", features=self.talk.join(missed))
+            if missed
+            else self.talk.say("text.ppc_none")
         )
         return f"*{escape(model_title(model, self.talk))}.* {verdict}"
 
@@ -217,7 +223,10 @@ class Article:
         for model in self.results.each():
             said = prose.crosscheck(self.n, model.name)
             if said:
-                pieces += [f"*{escape(model_title(model, self.talk))}.* {said}", tables.crosscheck_table(model, self.talk)]
+                pieces += [
+                    f"*{escape(model_title(model, self.talk))}.* {said}",
+                    tables.crosscheck_table(model, self.talk),
+                ]
         return self._join(*pieces) if pieces else self.talk.say("text.no_crosscheck")
 
     # --- the end ----------------------------------------------------------------------------------
@@ -264,7 +273,11 @@ class Article:
         # More than six lines cannot be told apart; outcomes and predictors of the models come first.
         used = [str(m.card["outcome"]["name"]) for m in self.results.each()]
         used += [str(p["name"]) for m in self.results.each() for p in m.card.get("predictors") or ()]
-        names = [name for name in dict.fromkeys([*used, *table.columns]) if name in table and name not in {"session", "n_clients"}]
+        names = [
+            name
+            for name in dict.fromkeys([*used, *table.columns])
+            if name in table and name not in {"session", "n_clients"}
+        ]
         long = [
             (labels.get(name, name), int(row["session"]), 1 - float(row[name]), int(row["n_clients"]))
             for name in names[:6]

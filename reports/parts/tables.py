@@ -11,7 +11,7 @@ from ..numbers import Numbers, interval_label, interval_text, number_text
 from ..prose.language import Language, language
 from ..prose.names import short_name
 from ..prose.paragraphs import model_title
-from ..prose.sentences import label_of, verdict_word
+from ..prose.sentences import PERCENT, label_of, split_unit, verdict_word
 from ..prose.study import rope_text
 from ..prose.verdicts import kind_of
 from ..rich import escape
@@ -153,7 +153,9 @@ def priors_table(results: Results, talk: Language) -> str:
         if left_out
         else talk.say("table.priors_note_all")
     )
-    return build(columns, rows, talk, label="tbl-priors", caption=talk.say("table.priors_caption"), note=text, groups=groups)
+    return build(
+        columns, rows, talk, label="tbl-priors", caption=talk.say("table.priors_caption"), note=text, groups=groups
+    )
 
 
 def interpreted(parameter: Any) -> bool:
@@ -174,16 +176,18 @@ def estimates_table(n: Numbers, model: ModelResults) -> str:
     interval = n.results.study.interval
     rows: list[tuple[str, list[str]]] = []
     for estimand in dict.fromkeys(str(name) for name in model.estimates["estimand"]):
-        scales = {row["scale"]: row for _, row in model.estimates.loc[model.estimates["estimand"] == estimand].iterrows()}
+        scales = {
+            row["scale"]: row for _, row in model.estimates.loc[model.estimates["estimand"] == estimand].iterrows()
+        }
         raw, std = scales.get("raw"), scales.get("standardised")
         shown = raw if raw is not None else std
         if shown is None:
             continue
         kind = kind_of(estimand)
-        percent = kind.name in {"share", "within_opposite"}
+        percent = kind.name in PERCENT
         judged = std if std is not None else shown
         group, name = _grouped(model, estimand, talk)
-        unit = _unit(str(shown["unit"]), talk, percent=percent)
+        unit = _unit(str(shown["unit"]), model, talk, percent=percent)
         rows.append(
             (
                 group,
@@ -218,7 +222,7 @@ def _grouped(model: ModelResults, estimand: str, talk: Language) -> tuple[str, s
     if "x" in kind.parts and kind.name != "covariate_time":
         label = label_of(model, kind.parts["x"])
         return label, sentence_case(name.removeprefix(f"{label}: "))
-    if kind.name == "share":
+    if kind.name in {"share", "share_arm", "therapist_minus_arm"}:
         return talk.say("table.group_shares"), name
     return talk.say("table.group_terms" if kind.verdict or kind.name == "intercept" else "table.group_spread"), name
 
@@ -235,9 +239,9 @@ def _with_interval(row: pd.Series, code: str, interval: float, *, percent: bool 
     return f"{value} {text}".replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def _unit(unit: str, talk: Language, *, percent: bool) -> str:
-    first, _, per = unit.partition(" per ")
-    if percent or first in {"share", "correlation", "", "1"}:
+def _unit(unit: str, model: ModelResults, talk: Language, *, percent: bool) -> str:
+    first, per = split_unit(unit, model)
+    if percent or first in {"share", "correlation", "reliability", "", "1"} or unit.startswith("per "):
         return ""
     text = talk.unit(first, 1)
     return f"{text} {talk.unit(per, 2)}" if per else text
@@ -280,7 +284,9 @@ def crosscheck_table(model: ModelResults, talk: Language) -> str:
         for row in check.get("rows") or ()
     ]
     columns: list[Head] = [
-        (talk.say("table.quantity"), "left"), (talk.say("table.posterior"), "right"), (talk.say("table.likelihood"), "right")
+        (talk.say("table.quantity"), "left"),
+        (talk.say("table.posterior"), "right"),
+        (talk.say("table.likelihood"), "right"),
     ]
     caption = talk.say("table.crosscheck_caption", title=escape(model_title(model, talk)))
     return build(columns, rows, talk, label=f"tbl-{slug(model.name)}-crosscheck", caption=caption)
@@ -329,7 +335,9 @@ def _number(value: Any, decimals: int, talk: Language, *, probability: bool = Fa
     if not _filled(value):
         return ""
     if probability:
-        return write_probability(float(value), talk.code) if 0 < float(value) < 1 else talk.number(float(value), decimals)
+        return (
+            write_probability(float(value), talk.code) if 0 < float(value) < 1 else talk.number(float(value), decimals)
+        )
     return talk.number(float(value), decimals)
 
 

@@ -10,7 +10,25 @@ from .study import limits, methods_common, participants, summary
 from .verdicts import Verdict, judge, kind_of, verdict_of
 
 __all__ = [
-    "Language", "Verdict", "crosscheck", "diagnostics", "headlines", "judge", "kind_of", "language", "limits",
-    "methods", "methods_common", "participants", "question", "results", "sentence", "shares_sentence", "summary", "title",
-    "verdict_of", "verdict_sentence", "verdict_word",
-]  # fmt: skip
+    "Language",
+    "Verdict",
+    "crosscheck",
+    "diagnostics",
+    "headlines",
+    "judge",
+    "kind_of",
+    "language",
+    "limits",
+    "methods",
+    "methods_common",
+    "participants",
+    "question",
+    "results",
+    "sentence",
+    "shares_sentence",
+    "summary",
+    "title",
+    "verdict_of",
+    "verdict_sentence",
+    "verdict_word",
+]

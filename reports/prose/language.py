@@ -62,7 +62,7 @@ class Language:
         patterns: Sequence[str] = self.find(f"counts.{noun}")
         words: Sequence[str] = self.find("counts.words")
         number = words[n] if 0 <= n < len(words) else digits.write(n, 0, self.code)
-        return patterns[0 if n == 1 else 1].format(n=number)
+        return str(patterns[0 if n == 1 else 1]).format(n=number)
 
     def number(self, value: float, decimals: int = 2) -> str:
         """Write a number in this language."""
@@ -72,7 +72,7 @@ class Language:
         """Join as a list in prose: ``a, b and c``."""
         if len(parts) < 2:
             return "".join(parts)
-        return self.find("list.separator").join(parts[:-1]) + self.find("list.last") + parts[-1]
+        return str(self.find("list.separator")).join(parts[:-1]) + str(self.find("list.last")) + parts[-1]
 
     def unit(self, unit: str, form: int) -> str:
         """Return a unit as *one of it* (0), *several of it* (1) or *per* (2).
@@ -80,6 +80,8 @@ class Language:
         Units that the table does not know stand as the user wrote them: ``one unit (kg)``, ``kg``, ``per kg``.
         """
         unit = unit.strip()
+        if " and " in unit and form == 2:
+            return str(self.find("list.last")).join(self.unit(part, 2) for part in unit.split(" and "))
         known = self.table["units"].get(unit or "unit") or self.table["units"].get(unit.lower())
         if known is not None:
             return str(known[form])
@@ -135,7 +137,7 @@ def language(code: str) -> Language:
     """
     if code not in LANGUAGES:
         raise InputError(
-            Fault("error", "study.toml", None, "study.language", "Reports are written in a language that we speak.", code,
+            Fault("error", "study.toml", None, "study.language", "There are reports in two languages.", code,
                   f"Choose one of: {', '.join(LANGUAGES)}.")
         )  # fmt: skip
     text = files(__package__).joinpath(f"{code}.toml").read_text(encoding="utf-8")

@@ -30,18 +30,23 @@ def short_name(model: ModelResults, estimand: str, talk: Language) -> str:
         The name; the dotted name itself where the type is unknown.
     """
     kind = kind_of(estimand)
-    pattern = talk.find(f"name.{kind.name}", "")
+    pattern = talk.find(f"name.{kind.name}", "") or talk.find(f"name.{estimand}", "")
     if not pattern:
         return estimand
     parts = dict(kind.parts)
-    effect = effect_name(parts.get("effect", ""), model, talk).replace(talk.find("quote.open", ""), "") if parts.get(
-        "effect"
-    ) else ""
+    effect = (
+        effect_name(parts.get("effect", ""), model, talk).replace(talk.find("quote.open", ""), "")
+        if parts.get("effect")
+        else ""
+    )
     return str(pattern).format(
         x=label_of(model, parts.get("x", "")),
         m=label_of(model, parts.get("m", "")),
         g=label_of(model, parts.get("g", "")),
         c=parts.get("c", ""),
+        k=parts.get("k", ""),
+        f=parts.get("f", ""),
+        v=parts.get("v", "").replace("-1sd", "−1 SD").replace("+1sd", "+1 SD"),
         ref=reference_of(model, parts.get("g", "")),
         level=talk.say(f"name.level_{parts['level']}") if "level" in parts else "",
         effect=effect,

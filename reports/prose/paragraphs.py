@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..numbers import Numbers
 from .language import Language, language
-from .sentences import sentence, shares_sentence, verdict_sentence
+from .sentences import SILENT, sentence, shares_sentence, verdict_sentence
 from .verdicts import kind_of
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def results(n: Numbers, name: str) -> str:
     if not model.trusted:
         said.append(_not_trusted(model, talk))
     for group in _paragraphs(model):
-        parts = [shares_sentence(n, model)] if group == ["share"] else []
-        for estimand in group if not parts else ():
+        parts = [shares_sentence(n, model)] if group[0] == "share" else []
+        for estimand in group[len(parts) :]:
             key = f"{name}.{estimand}"
             parts += [sentence(n, key), verdict_sentence(n, key)]
         said.append(" ".join(part for part in parts if part))
@@ -69,12 +69,13 @@ def _paragraphs(model: ModelResults) -> list[list[str]]:
     groups: dict[str, list[str]] = {}
     for estimand in dict.fromkeys(model.estimates["estimand"]):
         kind = kind_of(estimand)
-        if kind.name in {"intercept", "other"}:
+        if kind.name in SILENT:
             continue
         if kind.name == "share":
-            groups["share"] = ["share"]
+            groups.setdefault("share", ["share"])
             continue
         place = f"x {kind.parts['x']}" if "x" in kind.parts else ("terms" if kind.verdict else "spread")
+        place = "share" if kind.name in {"share_arm", "therapist_minus_arm"} else place
         groups.setdefault(place, []).append(estimand)
     # Spread between clients and sessions comes last whatever the order of the table.
     return [group for place, group in groups.items() if place != "spread"] + [
@@ -128,7 +129,9 @@ def rows(model: ModelResults, talk: Language) -> str:
     else:
         said = [talk.say("methods.rows", used=talk.number(used, 0), total=talk.count(total, "session"))]
         reasons = [
-            talk.say("methods.excluded_part", rows=talk.count(int(part["n"]), "row"), reason=talk.phrase(str(part["reason"])))
+            talk.say(
+                "methods.excluded_part", rows=talk.count(int(part["n"]), "row"), reason=talk.phrase(str(part["reason"]))
+            )
             for part in account.get("excluded") or ()
             if int(part["n"]) > 0
         ]
@@ -209,6 +212,10 @@ def _not_trusted(model: ModelResults, talk: Language) -> str:
     return talk.say("methods.not_trusted", reason=reason if reason.endswith(".") or not reason else f"{reason}.")
 
 
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
 def crosscheck(n: Numbers, name: str) -> str:
     """Say how the posterior compares with a maximum-likelihood fit, or why there is none."""
     model = n.results.model(name)
@@ -216,11 +223,14 @@ def crosscheck(n: Numbers, name: str) -> str:
     check = model.card.get("crosscheck")
     if not check:
         return ""
-    said = [talk.say("methods.crosscheck", method=str(check["method"]))]
+    named = bool(check.get("method"))
+    said = [
+        talk.say("methods.crosscheck", method=str(check["method"])) if named else talk.say("methods.crosscheck_none")
+    ]
     distances = [
         abs(float(row["bayes_mean"]) - float(row["other"])) / float(row["bayes_sd"])
         for row in check.get("rows") or ()
-        if row.get("other") is not None and float(row.get("bayes_sd") or 0) > 0
+        if _finite(row.get("other")) and _finite(row.get("bayes_sd")) and float(row["bayes_sd"]) > 0
     ]
     if distances:
         said.append(talk.say("methods.crosscheck_agree", difference=talk.number(max(distances), 2)))

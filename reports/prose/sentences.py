@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from ..results import ModelResults
 
-_PERCENT = {"share", "within_opposite"}
+PERCENT = {"share", "within_opposite", "share_arm", "therapist_minus_arm"}
+SILENT = {"intercept", "other", "predictor_sd", "time_term"}  # in the table, not in sentences
 
 
 def sentence(n: Numbers, key: str) -> str:
@@ -91,12 +92,10 @@ def _pattern(kind: Kind, model: ModelResults, talk: Language) -> str:
     return kind.name
 
 
-def _values(
-    n: Numbers, key: str, model: ModelResults, row: pd.Series, kind: Kind, talk: Language
-) -> dict[str, str]:
+def _values(n: Numbers, key: str, model: ModelResults, row: pd.Series, kind: Kind, talk: Language) -> dict[str, str]:
     mean = float(row["mean"])
-    percent = kind.name in _PERCENT
-    unit, _, per = str(row["unit"]).partition(" per ")
+    percent = kind.name in PERCENT
+    unit, per = split_unit(str(row["unit"]), model)
     value = n(key, what="percent" if percent else "mean")
     positive = mean >= 0
     parts = dict(kind.parts)
@@ -107,6 +106,8 @@ def _values(
         "m": talk.label(label_of(model, parts.get("m", ""))),
         "y": talk.label(str(model.card["outcome"]["label"])),
         "c": parts.get("c", ""),
+        "k": parts.get("k", ""),
+        "where": _where(model, parts, talk),
         "ref": reference_of(model, parts.get("g", "")),
         "one_x": talk.unit(_unit_of(model, parts.get("x", ""), per), 0),
         "one_m": talk.unit(_unit_of(model, parts.get("m", ""), per), 0),
@@ -124,6 +125,28 @@ def _values(
         "level": talk.say(f"words.{level}") if level else "",
         "effect": effect_name(parts.get("effect", ""), model, talk),
     }
+
+
+def split_unit(unit: str, model: ModelResults) -> tuple[str, str]:
+    """Split a unit such as ``points per unit of age and session`` into what is counted and per what.
+
+    A *category* is no unit (the sentence names it); ``unit of age`` becomes the unit that the codebook gives.
+    """
+    first, _, rest = unit.partition(" per ")
+    kept = []
+    for part in rest.split(" and ") if rest else ():
+        if part == "category":
+            continue
+        name = part.removeprefix("unit of ")
+        kept.append((_in_codebook(model, name, "unit") or "unit") if name != part else part)
+    return first, " and ".join(kept)
+
+
+def _where(model: ModelResults, parts: Mapping[str, str], talk: Language) -> str:
+    if "v" not in parts:
+        return ""
+    key = {"-1sd": "low", "+1sd": "high"}.get(parts["v"], "category")
+    return talk.say(f"where.{key}", m=talk.label(label_of(model, parts["m"])), v=parts["v"])
 
 
 def _units(unit: str, talk: Language, kind: Kind) -> str:

@@ -114,8 +114,8 @@ def verdict_of(
     """Return the verdict on an estimand, or ``None`` where a verdict makes no sense.
 
     The standardised row decides (that is where the ROPE is defined). Where the fit keeps no draws of its estimands,
-    P(beyond the ROPE in the direction) is bounded from below by P(direction) − P(inside the ROPE), and the bound is what
-    is compared with the thresholds, so that a verdict is never stronger than the draws.
+    P(beyond the ROPE in the direction) is bounded from below by P(direction) − P(inside the ROPE), and the bound is
+    what is compared with the thresholds, so that a verdict is never stronger than the draws.
 
     Parameters
     ----------

@@ -18,11 +18,19 @@ CHAINS, DRAWS, INTERVAL = 4, 500, 0.95
 ROPE = 0.1
 
 _LABEL = {
-    "en": {"safety": "Felt safety (client)", "depth": "Session depth", "symptoms": "Symptom severity",
-           "alliance": "Working alliance (client)"},
-    "de": {"safety": "Erlebte Sicherheit (Klient:in)", "depth": "Sitzungstiefe", "symptoms": "Symptombelastung",
-           "alliance": "Arbeitsbündnis (Klient:in)"},
-}  # fmt: skip
+    "en": {
+        "safety": "Felt safety (client)",
+        "depth": "Session depth",
+        "symptoms": "Symptom severity",
+        "alliance": "Working alliance (client)",
+    },
+    "de": {
+        "safety": "Erlebte Sicherheit (Klient:in)",
+        "depth": "Sitzungstiefe",
+        "symptoms": "Symptombelastung",
+        "alliance": "Arbeitsbündnis (Klient:in)",
+    },
+}
 
 
 def _draws(rng: np.random.Generator, mean: float, sd: float, *, positive: bool = False) -> np.ndarray:
@@ -33,12 +41,25 @@ def _draws(rng: np.random.Generator, mean: float, sd: float, *, positive: bool =
 def _row(model: str, kind: str, name: str, level: str, scale: str, unit: str, x: np.ndarray) -> dict[str, Any]:
     ess = 0.8 * x.size
     return {
-        "model": model, "kind": kind, "estimand": name, "level": level, "target": "population", "unit": unit,
-        "scale": scale, "mean": x.mean(), "sd": x.std(ddof=1), "median": np.median(x),
-        "lower": np.quantile(x, 0.025), "upper": np.quantile(x, 0.975), "mcse": x.std(ddof=1) / np.sqrt(ess),
-        "pd": max((x > 0).mean(), (x < 0).mean()), "p_rope": (np.abs(x) < ROPE).mean(),
-        "ess_bulk": ess, "ess_tail": 0.7 * x.size, "rhat": 1.001,
-    }  # fmt: skip
+        "model": model,
+        "kind": kind,
+        "estimand": name,
+        "level": level,
+        "target": "population",
+        "unit": unit,
+        "scale": scale,
+        "mean": x.mean(),
+        "sd": x.std(ddof=1),
+        "median": np.median(x),
+        "lower": np.quantile(x, 0.025),
+        "upper": np.quantile(x, 0.975),
+        "mcse": x.std(ddof=1) / np.sqrt(ess),
+        "pd": max((x > 0).mean(), (x < 0).mean()),
+        "p_rope": (np.abs(x) < ROPE).mean(),
+        "ess_bulk": ess,
+        "ess_tail": 0.7 * x.size,
+        "rhat": 1.001,
+    }
 
 
 # name, level, unit, true mean, posterior SD, factor to the standardised scale (None: raw only)
@@ -80,38 +101,67 @@ _ESTIMANDS: dict[str, list[tuple[str, str, str, float, float, float | None]]] = 
 _KIND = {"safety_shares": "variance", "course": "growth", "depth": "within_between"}
 _OUTCOME = {"safety_shares": "safety", "course": "symptoms", "depth": "depth"}
 _TITLE = {
-    "variance": ("Variance shares", "How much of it belongs to therapists, clients and sessions?",
-                 "Each rating is the sum of an overall mean, a deviation of the therapist, a deviation of the client and "
-                 "a deviation of the session."),
-    "growth": ("Course over sessions", "How does it develop over treatment?",
-               "Each client has a starting point and a rate of change of their own, drawn from a population of clients."),
-    "within_between": ("Within- and between-client associations",
-                       "Does a client do better in sessions that are safer than usual for them?",
-                       "The predictor is split into a client's latent mean and the session's deviation from it."),
-}  # fmt: skip
+    "variance": (
+        "Variance shares",
+        "How much of it belongs to therapists, clients and sessions?",
+        "Each rating is the sum of an overall mean and deviations of therapist, client and session.",
+    ),
+    "growth": (
+        "Course over sessions",
+        "How does it develop over treatment?",
+        "Each client has a starting point and a rate of change of their own, drawn from a population.",
+    ),
+    "within_between": (
+        "Within- and between-client associations",
+        "Does a client do better in sessions that are safer than usual for them?",
+        "The predictor is split into a client's latent mean and the session's deviation from it.",
+    ),
+}
 _EQUATION = {
     "variance": r"y_{ijk} &= \mu + w_k + u_{jk} + \varepsilon_{ijk} \\ u_{jk} &\sim \mathcal{N}(0, \tau_u^2)",
     "growth": r"y_{ij} &= (\beta_0 + u_{0j}) + (\beta_1 + u_{1j})\,t_{ij} + \varepsilon_{ij} \\ "
-              r"u_j &\sim \mathcal{N}(0, \Sigma_u)",
-    "within_between": r"y_{ij} &= \alpha + (\beta_W + u_{1j})(x_{ij} - \eta_j) + \beta_B\,\eta_j + u_{0j} + \varepsilon_{ij}",
-}  # fmt: skip
+    r"u_j &\sim \mathcal{N}(0, \Sigma_u)",
+    "within_between": r"y_{ij} = \alpha + (\beta_W + u_{1j})(x_{ij} - \eta_j) + \beta_B\,\eta_j + u_{0j} + e_{ij}",
+}
 
 
 def _parameters(kind: str) -> list[dict[str, Any]]:
     common = [
         ("sd_client", "sd.client.intercept", r"\tau_u", "halfnormal(1)", "how much clients differ", 0.03, 2.24),
-        ("sd_residual", "sd.residual", r"\sigma", "half_normal(1)", "how much sessions differ within a client", 0.03, 2.24),
+        (
+            "sd_residual",
+            "sd.residual",
+            r"\sigma",
+            "half_normal(1)",
+            "how much sessions differ within a client",
+            0.03,
+            2.24,
+        ),
     ]
     own = {
         "variance": [("intercept", "intercept", r"\mu", "normal(0, 1)", "the overall mean", -1.96, 1.96)],
         "growth": [("fixed[time]", "time", r"\beta_1", "normal(0, 0.5)", "average change per session", -0.98, 0.98)],
         "within_between": [
-            ("within[safety]", "safety.within", r"\beta_W", "normal(0, 0.5)",
-             "association from session to session within a client", -0.98, 0.98),
-            ("between_client[safety]", "safety.between_client", r"\beta_B", "normal(0, 0.5)",
-             "association of clients' latent means", -0.98, 0.98),
+            (
+                "within[safety]",
+                "safety.within",
+                r"\beta_W",
+                "normal(0, 0.5)",
+                "association from session to session within a client",
+                -0.98,
+                0.98,
+            ),
+            (
+                "between_client[safety]",
+                "safety.between_client",
+                r"\beta_B",
+                "normal(0, 0.5)",
+                "association of clients' latent means",
+                -0.98,
+                0.98,
+            ),
         ],
-    }[kind]  # fmt: skip
+    }[kind]
     keys = ("name", "estimand", "symbol", "prior", "meaning", "prior_lower", "prior_upper")
     return [dict(zip(keys, row, strict=True)) for row in (*own, *common)]
 
@@ -120,57 +170,118 @@ def _card(name: str, language: str, posterior: dict[str, np.ndarray], rng: np.ra
     kind, outcome, labels = _KIND[name], _OUTCOME[name], _LABEL[language]
     title, question, words = _TITLE[kind]
     card: dict[str, Any] = {
-        "name": name, "kind": kind, "title": title, "question": question, "words": words,
-        "equation": _EQUATION[kind], "sampler": "nuts",
-        "options": {"outcome": outcome, "time": "linear" if kind == "growth" else None, "time_axis": "session", "lag": 0,
-                    "centring": "latent"},
-        "outcome": {"name": outcome, "label": labels[outcome], "unit": "points", "family": "gaussian",
-                    "better": "lower" if outcome == "symptoms" else "higher"},
-        "predictors": [], "rows": {"total": 1120, "used": 1043,
-                                   "excluded": [{"reason": "no rating of the outcome", "n": 77}]},
-        "clients": 96, "therapists": 12, "parameters": _parameters(kind),
+        "name": name,
+        "kind": kind,
+        "title": title,
+        "question": question,
+        "words": words,
+        "equation": _EQUATION[kind],
+        "sampler": "nuts",
+        "options": {
+            "outcome": outcome,
+            "time": "linear" if kind == "growth" else None,
+            "time_axis": "session",
+            "lag": 0,
+            "centring": "latent",
+        },
+        "outcome": {
+            "name": outcome,
+            "label": labels[outcome],
+            "unit": "points",
+            "family": "gaussian",
+            "better": "lower" if outcome == "symptoms" else "higher",
+        },
+        "predictors": [],
+        "rows": {"total": 1120, "used": 1043, "excluded": [{"reason": "no rating of the outcome", "n": 77}]},
+        "clients": 96,
+        "therapists": 12,
+        "parameters": _parameters(kind),
         "references": ["ludtke2008", "johns2019"],
-        "crosscheck": None, "ppc": [], "loo": {}, "curves": [], "panel": None, "time_unit": "sessions",
-        "timings": {"sampling": 12.3}, "diagnostics": {}, "remedies": [], "verdict": "trusted",
-    }  # fmt: skip
+        "crosscheck": None,
+        "ppc": [],
+        "loo": {},
+        "curves": [],
+        "panel": None,
+        "time_unit": "sessions",
+        "timings": {"sampling": 12.3},
+        "diagnostics": {},
+        "remedies": [],
+        "verdict": "trusted",
+    }
     for level, statistic, observed, mean, half in (
-        ("session", "mean", 4.61, 4.60, 0.08), ("session", "SD", 1.19, 1.20, 0.05),
-        ("client", "SD of client means", 0.80, 0.82, 0.09), ("client", "lag-1 autocorrelation", 0.14, 0.02, 0.06),
+        ("session", "mean", 4.61, 4.60, 0.08),
+        ("session", "SD", 1.19, 1.20, 0.05),
+        ("client", "SD of client means", 0.80, 0.82, 0.09),
+        ("client", "lag-1 autocorrelation", 0.14, 0.02, 0.06),
         ("therapist", "SD of therapist means", 0.35, 0.37, 0.15),
-    ):  # fmt: skip
-        card["ppc"].append({"level": level, "statistic": statistic, "observed": observed, "mean": mean,
-                            "lower": mean - half, "upper": mean + half, "p": 0.02 if "lag" in statistic else 0.45})  # fmt: skip
+    ):
+        card["ppc"].append(
+            {
+                "level": level,
+                "statistic": statistic,
+                "observed": observed,
+                "mean": mean,
+                "lower": mean - half,
+                "upper": mean + half,
+                "p": 0.02 if "lag" in statistic else 0.45,
+            }
+        )
     card["loo"] = [{"target": "new_client", "elpd": -1510.2, "se": 31.4, "p": 9.8, "k_max": 0.42, "k_bad": 0}]
     if kind == "within_between":
         card["predictors"] = [
             {"name": x, "label": labels[x], "unit": "points", "better": "higher"} for x in ("safety", "alliance")
         ]
         x = np.linspace(-2, 2, 30)
+
         def line(slope: float, level: float, spread: float) -> dict[str, Any]:
             mean = level + slope * x
             half = 0.06 + spread * np.abs(x)
             return {"x": list(x), "mean": list(mean), "lower": list(mean - half), "upper": list(mean + half)}
-        bins = [{"x": float(v), "y": float(4.2 + 0.31 * v + rng.normal(0, 0.06)), "n": int(80 - 20 * abs(v))}
-                for v in np.linspace(-1.8, 1.8, 9)]
-        card["panel"] = {"safety": {"within": line(0.31, 4.2, 0.06), "between": line(0.52, 4.2, 0.16),
-                                    "bins_within": bins, "bins_between": bins[2:7]}}  # fmt: skip
+
+        bins = [
+            {"x": float(v), "y": float(4.2 + 0.31 * v + rng.normal(0, 0.06)), "n": int(80 - 20 * abs(v))}
+            for v in np.linspace(-1.8, 1.8, 9)
+        ]
+        card["panel"] = {
+            "safety": {
+                "within": line(0.31, 4.2, 0.06),
+                "between": line(0.52, 4.2, 0.16),
+                "bins_within": bins,
+                "bins_between": bins[2:7],
+            }
+        }
     if kind == "growth":
         time = np.arange(1, 16)
         for group, slope in (("waitlist", -0.42), ("active", -0.55)):
             mean = 16.8 + slope * (time - 1)
             spaghetti = [list(mean + rng.normal(0, 4) + rng.normal(0, 0.3) * (time - 1)) for _ in range(25)]
             half = 0.9 + 0.07 * time
-            card["curves"].append({
-                "group": group, "time": time.tolist(), "mean": list(mean), "lower": list(mean - half),
-                "upper": list(mean + half), "lower50": list(mean - half / 3), "upper50": list(mean + half / 3),
-                "spaghetti": spaghetti,
-            })  # fmt: skip
+            card["curves"].append(
+                {
+                    "group": group,
+                    "time": time.tolist(),
+                    "mean": list(mean),
+                    "lower": list(mean - half),
+                    "upper": list(mean + half),
+                    "lower50": list(mean - half / 3),
+                    "upper50": list(mean + half / 3),
+                    "spaghetti": spaghetti,
+                }
+            )
     card["crosscheck"] = {
-        "method": "statsmodels MixedLM (REML)", "note": "",
-        "rows": [{"estimand": key, "bayes_mean": float(value.mean()), "bayes_sd": float(value.std()),
-                  "other": float(value.mean() + 0.01), "other_se": float(value.std() * 0.98)}
-                 for key, value in list(posterior.items())[:3]],
-    }  # fmt: skip
+        "method": "statsmodels MixedLM (REML)",
+        "note": "",
+        "rows": [
+            {
+                "estimand": key,
+                "bayes_mean": float(value.mean()),
+                "bayes_sd": float(value.std()),
+                "other": float(value.mean() + 0.01),
+                "other_se": float(value.std() * 0.98),
+            }
+            for key, value in list(posterior.items())[:3]
+        ],
+    }
     return card
 
 
@@ -195,30 +306,48 @@ def write_sample(folder: Path, *, language: str = "en", simulated: bool = True, 
         card = _card(name, language, posterior, rng)
         (folder / "fits" / f"{name}.json").write_text(json.dumps(card, default=float), encoding="utf-8")
         _write_draws(folder / "fits" / f"{name}.nc", card, posterior, kept, rng)
-        diagnostics.append({
-            "model": name, "draws": DRAWS, "chains": CHAINS, "divergences": 0, "rhat_max": 1.004, "ess_bulk_min": 812.0,
-            "ess_tail_min": 905.0, "bfmi_min": 0.91, "pareto_k_max": 0.42, "wall_seconds": 12.3, "sampler": "nuts",
-            "verdict": "trusted",
-        })  # fmt: skip
+        diagnostics.append(
+            {
+                "model": name,
+                "draws": DRAWS,
+                "chains": CHAINS,
+                "divergences": 0,
+                "rhat_max": 1.004,
+                "ess_bulk_min": 812.0,
+                "ess_tail_min": 905.0,
+                "bfmi_min": 0.91,
+                "pareto_k_max": 0.42,
+                "wall_seconds": 12.3,
+                "sampler": "nuts",
+                "verdict": "trusted",
+            }
+        )
     pd.DataFrame(rows).to_csv(folder / "estimates.csv", index=False)
     pd.DataFrame(diagnostics).to_csv(folder / "diagnostics.csv", index=False)
     _write_data(folder / "data", language)
     manifest = {
-        "study": {"title": "Sicherheit und Veränderung" if language == "de" else "Safety and change in the Harbour trial",
-                  "authors": ["A. Author", "B. Author"], "language": language, "simulated": simulated},
+        "study": {
+            "title": "Sicherheit und Veränderung" if language == "de" else "Safety and change in the Harbour trial",
+            "authors": ["A. Author", "B. Author"],
+            "language": language,
+            "simulated": simulated,
+        },
         "report": {"interval": INTERVAL, "rope": {"default": ROPE}, "disclosure": {"threshold": 10}},
         "packages": {"safezone": "0.1.0", "pymc": "6.4.0", "nutpie": "0.16.11"},
         "machine": {"system": "Linux", "python": "3.13", "processor": "x86_64", "cores": 2},
         "seed": 20240505,
-    }  # fmt: skip
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return folder
 
 
 def _write_draws(
-    path: Path, card: dict[str, Any], posterior: dict[str, np.ndarray], kept: list[tuple[str, str, np.ndarray]],
+    path: Path,
+    card: dict[str, Any],
+    posterior: dict[str, np.ndarray],
+    kept: list[tuple[str, str, np.ndarray]],
     rng: np.random.Generator,
-) -> None:  # fmt: skip
+) -> None:
     post, prior = {}, {}
     for parameter in card["parameters"]:
         name = parameter["name"].split("[")[0]
@@ -250,24 +379,78 @@ def _write_data(folder: Path, language: str) -> None:
             ("screened", "Screened", 131, None, None, ""),
             ("randomised", "Assigned to an arm", 104, None, None, "27 without an arm"),
             ("started", "Attended a session", 98, 1120, 12, "6 without a session"),
-            ("analysed", "Rated at least one session", 96, 1043, 12,
-             "2 without any rating; 77 sessions without any rating"),
+            (
+                "analysed",
+                "Rated at least one session",
+                96,
+                1043,
+                12,
+                "2 without any rating; 77 sessions without any rating",
+            ),
         ],
         columns=["step", "label", "n_clients", "n_sessions", "n_therapists", "reason"],
     ).astype({"n_sessions": "Int64", "n_therapists": "Int64"}).to_csv(folder / "flow.csv", index=False)
     pd.DataFrame(
-        [{"name": name, "label": label, "level": "session", "role": name, "rater": "client", "low": 1, "high": 7,
-          "unit": "points", "better": "higher", "family": "gaussian", "categories": "", "items": 4, "n": 1043, "units": 96,
-          "missing": 0.069, "mean": 4.6, "sd": 1.2, "sd_between": 0.8, "sd_within": 0.9, "icc": 0.44,
-          "reliability_of_mean": 0.89, "min": 1.0, "max": 7.0, "alpha_within": 0.79, "omega_within": 0.81,
-          "alpha_between": 0.91, "omega_between": 0.92, "suppressed": False} for name, label in labels.items()]
-        + [{"name": "arm", "label": "Arm", "level": "client", "role": "arm", "rater": "", "unit": "", "better": "higher",
-            "family": "gaussian", "categories": "waitlist (48); active (48)", "n": 96, "units": 96, "missing": 0.0,
-            "suppressed": False}]
-    ).to_csv(folder / "codebook.csv", index=False)  # fmt: skip
+        [
+            {
+                "name": name,
+                "label": label,
+                "level": "session",
+                "role": name,
+                "rater": "client",
+                "low": 1,
+                "high": 7,
+                "unit": "points",
+                "better": "higher",
+                "family": "gaussian",
+                "categories": "",
+                "items": 4,
+                "n": 1043,
+                "units": 96,
+                "missing": 0.069,
+                "mean": 4.6,
+                "sd": 1.2,
+                "sd_between": 0.8,
+                "sd_within": 0.9,
+                "icc": 0.44,
+                "reliability_of_mean": 0.89,
+                "min": 1.0,
+                "max": 7.0,
+                "alpha_within": 0.79,
+                "omega_within": 0.81,
+                "alpha_between": 0.91,
+                "omega_between": 0.92,
+                "suppressed": False,
+            }
+            for name, label in labels.items()
+        ]
+        + [
+            {
+                "name": "arm",
+                "label": "Arm",
+                "level": "client",
+                "role": "arm",
+                "rater": "",
+                "unit": "",
+                "better": "higher",
+                "family": "gaussian",
+                "categories": "waitlist (48); active (48)",
+                "n": 96,
+                "units": 96,
+                "missing": 0.0,
+                "suppressed": False,
+            }
+        ]
+    ).to_csv(folder / "codebook.csv", index=False)
     sessions = np.arange(1, 16)
-    pd.DataFrame({"session": sessions, "n_clients": 98 - 3 * sessions, "safety": 0.05 + 0.01 * sessions,
-                  "depth": 0.06 + 0.012 * sessions}).to_csv(folder / "missing_by_session.csv", index=False)  # fmt: skip
+    pd.DataFrame(
+        {
+            "session": sessions,
+            "n_clients": 98 - 3 * sessions,
+            "safety": 0.05 + 0.01 * sessions,
+            "depth": 0.06 + 0.012 * sessions,
+        }
+    ).to_csv(folder / "missing_by_session.csv", index=False)
     pd.DataFrame(columns=["severity", "file", "row", "column", "rule", "value", "remedy"]).to_csv(
         folder / "checks.csv", index=False
     )
