@@ -163,8 +163,8 @@ from safezone.models.priors import parse
 ones, client = np.ones((20, 1)), np.repeat(np.arange(5), 4)
 sds = tuple(Free(n, parse("half_normal(1)"), positive=True) for n in ("u", "s"))
 group = Group("y", np.sin(np.arange(20.0)), ones, ones, client, (poly("a"),), ({"u": ONE},), "s")
-system = GaussianSystem((Free("a", parse("normal(0, 1)")), *sds), ("u",), (group,), Structure(("u",), ("u",)), Structure(),
-                        5, np.empty(0, dtype=np.int64))
+level, none = Structure(("u",), ("u",)), np.empty(0, dtype=np.int64)
+system = GaussianSystem((Free("a", parse("normal(0, 1)")), *sds), ("u",), (group,), level, Structure(), 5, none)
 compiled = compile_system(system)
 marginal.sample(compiled, sampler="importance", chains=2, draws=50, warmup=50)
 assert "nutpie" not in sys.modules

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,8 @@ class System:
     def marginal(self, point: list[np.ndarray] | None = None) -> tuple[float, list[np.ndarray]]:
         point = self.point if point is None else point
         gradients = [np.empty_like(part) for part in point]
-        return kernel.marginal(self.layout, self.products, *point, True, *gradients), gradients
+        arguments: list[Any] = [*point, True, *gradients]
+        return kernel.marginal(self.layout, self.products, *arguments), gradients
 
     def loading(self, group: int) -> np.ndarray:
         """Λ_g as a dense q × k matrix."""
