@@ -85,10 +85,13 @@ def meanings(model: Model, design: Design) -> list[dict[str, str]]:
     ]
 
 
-def sampling_part(diagnostics: Diagnostics, provenance: Provenance, remedies: Sequence[Mapping[str, object]]) -> dict[str, Any]:
+def sampling_part(
+    diagnostics: Diagnostics, provenance: Provenance, remedies: Sequence[Mapping[str, object]]
+) -> dict[str, Any]:
     """Return the part of the card about the sampler."""
     return {
         "sampler": diagnostics.sampler,
+        "sampler_note": provenance.note,
         "seed": provenance.seed,
         "timings": dict(provenance.timings),
         "started": provenance.started,
@@ -122,6 +125,7 @@ def without_draws(model: Model, design: Design, verdict: str) -> dict[str, Any]:
     return {
         **static_part(model, design),
         "sampler": "none",
+        "sampler_note": "",
         "timings": {},
         "diagnostics": {"draws": 0, "chains": 0, "divergences": 0, **nothing},
         "failures": [],

@@ -55,6 +55,9 @@ _BAD_K = (
 )
 
 
+_JOINT = "Density of outcome and predictors together: not to be compared with the sum over sessions."
+
+
 def psis_loo(log_likelihood: Floats, *, target: str, relative_efficiency: float = 1.0) -> Score:
     """Leave one unit out by Pareto-smoothed importance sampling.
 
@@ -75,7 +78,7 @@ def psis_loo(log_likelihood: Floats, *, target: str, relative_efficiency: float 
     """
     from arviz_stats.base import array_stats
 
-    draws, units = log_likelihood.shape
+    units = log_likelihood.shape[1]
     # One chain axis of length 1: what was thinned over chains is a plain sample here.
     values = log_likelihood.T[:, None, :]
     elpd, k, p = (np.asarray(part) for part in array_stats.loo(values, r_eff=relative_efficiency))
@@ -117,13 +120,11 @@ def leave_one_session_out(model: Model, design: Design, posterior: xr.Dataset) -
     posterior
         Dims ``chain``, ``draw``; with the effects of clients and therapists.
     """
-    observed = np.isfinite(design.y)
     wanted = min(DRAWS, CELLS // max(int(design.y.size), 1))
     if wanted < FEWEST_DRAWS:
         return _absent("same", "Not computed: draws × sessions are beyond the memory budget.")
     thinned = spread_draws(posterior, wanted)
-    values = np.asarray(model.log_likelihood(design, thinned), dtype=np.float64).reshape(-1, design.y.size)
-    return psis_loo(values[:, observed], target="same")
+    return psis_loo(np.asarray(model.log_likelihood(design, thinned), dtype=np.float64), target="same")
 
 
 def leave_one_client_out(
@@ -143,11 +144,10 @@ def leave_one_client_out(
         Random generator of the integral.
     """
     if exact is not None:
-        return psis_loo(exact, target="new_client")
+        score = psis_loo(exact, target="new_client")
+        return {**score, "note": f"{_JOINT} {score['note']}".strip()} if design.latent else score
     if design.latent:
-        return _absent(
-            "new_client", "Not computed: with latent-centred predictors this needs the marginalised kernel."
-        )
+        return _absent("new_client", "Not computed: with latent-centred predictors this needs the marginalised kernel.")
     if "client_effects" not in posterior or design.clients < 2:
         return _absent("new_client", "Not computed: the model has no client effects.")
     if design.y.size * INTEGRATION_DRAWS > CELLS:
@@ -196,7 +196,7 @@ def integrated_log_likelihood(
             proposal.reshape(*shape, *centre.shape), dims=("chain", "draw", "client", "client_effect")
         )
         rows = np.asarray(model.log_likelihood(design, thinned.assign(client_effects=values)), dtype=np.float64)
-        per_client = _sum_by(rows.reshape(-1, design.y.size)[:, observed], design.client[observed])
+        per_client = _sum_by(rows, design.client[observed])
         weight = _log_normal(proposal, prior) - _log_standard(noise) + _log_determinant(factor)
         total = np.logaddexp(total, per_client + weight[:, present])
     return total - math.log(points)
@@ -217,7 +217,7 @@ def _client_covariance(posterior: xr.Dataset) -> Floats:
 
 
 def _log_normal(u: Floats, covariance: Floats) -> Floats:
-    """log N(u; 0, Σ_s): (draws, clients, q) and (draws, q, q) to (draws, clients)."""
+    """Log N(u; 0, Σ_s): (draws, clients, q) and (draws, q, q) to (draws, clients)."""
     q = u.shape[-1]
     factor = np.linalg.cholesky(covariance + 1e-12 * np.eye(q))
     scaled = np.linalg.solve(factor, np.swapaxes(u, 1, 2))

@@ -81,19 +81,19 @@ def data_of(design: Design) -> tuple[Data, int]:
         columns[f"{predictor.name}.within"] = within[predictor.name]
         columns[f"{predictor.name}.between_client"] = between
     for interaction in design.interactions:
-        predictor = design.predictors[interaction.predictor].name
-        columns[interaction.name] = within[predictor] * design.F[:, interaction.column]
-    X = np.column_stack(list(columns.values()))
-    Z = design.client_z.copy()
+        name = design.predictors[interaction.predictor].name
+        columns[interaction.name] = within[name] * design.F[:, interaction.column]
+    x = np.column_stack(list(columns.values()))
+    z = design.client_z.copy()
     for index, effect in enumerate(design.client_effects):
         if effect.predictor >= 0:
-            Z[:, index] = within[design.predictors[effect.predictor].name]
-    complete = np.isfinite(design.y) & np.isfinite(X).all(axis=1) & np.isfinite(Z).all(axis=1)
-    varies = np.ptp(X[complete], axis=0) > 0
+            z[:, index] = within[design.predictors[effect.predictor].name]
+    complete = np.isfinite(design.y) & np.isfinite(x).all(axis=1) & np.isfinite(z).all(axis=1)
+    varies = np.ptp(x[complete], axis=0) > 0
     varies[0] = True
     names = tuple(name for name, keep in zip(columns, varies, strict=True) if keep)
     therapist = design.therapist[complete] if design.has_therapists else np.zeros(0, dtype=np.int64)
-    data = Data(design.y[complete], X[complete][:, varies], names, Z[complete], design.client[complete], therapist)
+    data = Data(design.y[complete], x[complete][:, varies], names, z[complete], design.client[complete], therapist)
     return data, int(np.isfinite(design.y).sum() - complete.sum())
 
 
@@ -117,6 +117,8 @@ def _centred(design: Design, index: int) -> tuple[Floats, Floats]:
 
 def _rows(design: Design, estimated: Estimated, estimates: pd.DataFrame) -> list[dict[str, Any]]:
     raw = estimates[estimates["scale"] == "raw"].drop_duplicates("estimand").set_index("estimand")
+    mean = {str(name): float(value) for name, value in raw["mean"].items()}
+    sds = {str(name): float(value) for name, value in raw["sd"].items()}
     found: dict[str, tuple[float, float]] = {}
     factors = _factors(design)
     for name, (value, error) in estimated.coefficients.items():
@@ -125,7 +127,11 @@ def _rows(design: Design, estimated: Estimated, estimates: pd.DataFrame) -> list
     linear = design.family in ("gaussian", "student_t")
     sd_y = design.outcome.sd if linear else 1.0
     for sd, effect in zip(estimated.sds.get("client", ()), design.client_effects, strict=False):
-        name = f"{design.predictors[effect.predictor].name}.within.sd" if effect.predictor >= 0 else f"sd.client.{effect.name}"
+        name = (
+            f"{design.predictors[effect.predictor].name}.within.sd"
+            if effect.predictor >= 0
+            else f"sd.client.{effect.name}"
+        )
         found[name] = (sd * sd_y / effect.scale, math.nan)
     if estimated.sds.get("therapist"):
         found["sd.therapist.intercept"] = (estimated.sds["therapist"][0] * sd_y, math.nan)
@@ -134,13 +140,13 @@ def _rows(design: Design, estimated: Estimated, estimates: pd.DataFrame) -> list
     return [
         {
             "estimand": name,
-            "bayes_mean": float(raw.loc[name, "mean"]),
-            "bayes_sd": float(raw.loc[name, "sd"]),
+            "bayes_mean": mean[name],
+            "bayes_sd": sds[name],
             "other": value,
             "other_se": error,
         }
         for name, (value, error) in found.items()
-        if name in raw.index
+        if name in mean
     ]
 
 

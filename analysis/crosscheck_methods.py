@@ -77,8 +77,13 @@ def _quietly[T](run: Callable[[], T]) -> tuple[T | None, tuple[str, ...]]:
             result: T | None = run()
         except (np.linalg.LinAlgError, ValueError, FloatingPointError) as error:
             return None, (f"It gave no estimate: {str(error).splitlines()[0]}.",)
-    said = dict.fromkeys(_sentence(str(one.message)) for one in caught)
+    messages = [str(one.message) for one in caught]
+    said = dict.fromkeys(_sentence(text) for text in messages if not any(part in text for part in _ABOUT_RETRIES))
     return result, tuple(said)
+
+
+# Said once by the flag of convergence instead.
+_ABOUT_RETRIES = ("Retrying", "optimization failed", "failed to converge", "different optimizer")
 
 
 def _sentence(message: str) -> str:
@@ -115,8 +120,10 @@ def mixed(data: Data) -> Estimated | None:
     else:
         sds["client"] = random
     if not fitted.converged:
-        notes.append("It did not converge.")
-    return Estimated(method, _coefficients(data.names, fitted.fe_params, fitted.bse_fe), sds, tuple(dict.fromkeys(notes)))
+        notes.append("It did not converge: its numbers are a rough guide.")
+    return Estimated(
+        method, _coefficients(data.names, fitted.fe_params, fitted.bse_fe), sds, tuple(dict.fromkeys(notes))
+    )
 
 
 def _diagonal(covariance: Any) -> tuple[float, ...]:
@@ -124,7 +131,7 @@ def _diagonal(covariance: Any) -> tuple[float, ...]:
 
 
 def _nests(client: Ints, therapist: Ints) -> bool:
-    return np.unique(np.column_stack([client, therapist]), axis=0).shape[0] == np.unique(client).size
+    return bool(np.unique(np.column_stack([client, therapist]), axis=0).shape[0] == np.unique(client).size)
 
 
 def _components(data: Data) -> tuple[list[str], list[list[list[str]]], list[list[Floats]]]:
@@ -173,7 +180,9 @@ def ordered(data: Data, family: str) -> Estimated | None:
     from statsmodels.miscmodels.ordinal_model import OrderedModel
 
     method = "cumulative logit regression (statsmodels OrderedModel)"
-    notes: tuple[str, ...] = ("It knows no clients: its standard errors are too small and its effects population-averaged.",)
+    notes: tuple[str, ...] = (
+        "It knows no clients: its standard errors are too small and its effects population-averaged.",
+    )
     if data.X.shape[1] < 2:
         return None
     model = OrderedModel(data.y.astype(int), data.X[:, 1:], distr="logit")

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .predictive import raw_outcome, spread_draws
+from ..models.scales import raw_outcome
+from .predictive import spread_draws
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from ..models.design import Column, Design
-    from ..models.model import Model
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -32,27 +32,31 @@ BINS = 10
 
 
 def pictures(
-    model: Model, design: Design, posterior: xr.Dataset, rng: np.random.Generator, threshold: int
+    design: Design, posterior: xr.Dataset, rng: np.random.Generator, threshold: int, references: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return the card's ``curves`` and ``panel``.
 
     Parameters
     ----------
-    model, design
-        The fitted model.
+    design
+        The fitted design.
     posterior
         Dims ``chain``, ``draw``.
     rng
         Random generator of the simulated clients.
     threshold
         Fewest clients behind a dot.
+    references
+        Reference category by variable, for the names of groups.
     """
     thinned = spread_draws(posterior, DRAWS)
-    return {"curves": courses(design, thinned, rng), "panel": panels(design, thinned, threshold)}
+    return {"curves": courses(design, thinned, rng, references), "panel": panels(design, thinned, threshold)}
 
 
-def courses(design: Design, posterior: xr.Dataset, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Expected course per group with bands, and courses of simulated new clients; raw units.
+def courses(
+    design: Design, posterior: xr.Dataset, rng: np.random.Generator, references: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Return the expected course per group with bands, and courses of simulated new clients; raw units.
 
     Only for models of a course without predictors; else empty.
     """
@@ -61,8 +65,8 @@ def courses(design: Design, posterior: xr.Dataset, rng: np.random.Generator) -> 
         return []
     parameters = _family_parameters(design, posterior)
     found = []
-    for label, fixed in _groups(design):
-        eta = _flat(posterior, "intercept")[:, None] + _flat(posterior, "fixed", "fixed") @ fixed.T
+    for label, fixed in _groups(design, references):
+        eta = _flat(posterior, "intercept")[:, None] + _flat(posterior, "fixed") @ fixed.T
         clients = _new_effects(posterior, "client", rng) @ grid.client_z.T  # (draws, clients, grid)
         if "sd_therapist" in posterior:
             clients = clients + _new_effects(posterior, "therapist", rng) @ grid.therapist_z.T
@@ -86,13 +90,13 @@ def courses(design: Design, posterior: xr.Dataset, rng: np.random.Generator) -> 
     return found
 
 
-def _groups(design: Design) -> list[tuple[str, Floats]]:
+def _groups(design: Design, references: Mapping[str, str]) -> list[tuple[str, Floats]]:
     """Return label and F over the grid for each group of the ``by`` variables; covariates at mean or reference."""
-    choices = [_settings(design, variable) for variable in design.options.by]
+    choices = [_settings(design, variable, references) for variable in design.options.by]
     choices = [choice for choice in choices if choice]
-    combinations = list(itertools.product(*choices))
+    combinations: list[tuple[Setting, ...]] = list(itertools.product(*choices))
     if len(combinations) > MOST_GROUPS:
-        combinations = list(itertools.product(choices[0]))[:MOST_GROUPS]
+        combinations = [(choice,) for choice in choices[0][:MOST_GROUPS]]
     result = []
     for combination in combinations:
         values: dict[str, float] = {}
@@ -103,7 +107,10 @@ def _groups(design: Design) -> list[tuple[str, Floats]]:
     return result
 
 
-def _settings(design: Design, variable: str) -> list[tuple[str, Mapping[str, float]]]:
+type Setting = tuple[str, Mapping[str, float]]
+
+
+def _settings(design: Design, variable: str, references: Mapping[str, str]) -> list[Setting]:
     """Values of a variable's columns: one setting per category, or one SD below and above the mean."""
     own = [c for c in design.fixed if c.part == "main" and c.factors[0].variable == variable]
     if not own:
@@ -112,7 +119,7 @@ def _settings(design: Design, variable: str) -> list[tuple[str, Mapping[str, flo
         name = own[0].factors[0].name
         return [(f"{variable} −1 SD", {name: -1.0}), (f"{variable} +1 SD", {name: 1.0})]
     names = [column.factors[0].name for column in own]
-    settings: list[tuple[str, Mapping[str, float]]] = [(f"{variable}: reference", dict.fromkeys(names, 0.0))]
+    settings: list[Setting] = [(references.get(variable, f"{variable}: reference"), dict.fromkeys(names, 0.0))]
     for column in own:
         chosen = {name: float(name == column.factors[0].name) for name in names}
         settings.append((str(column.factors[0].category), chosen))
@@ -137,11 +144,10 @@ def _time_columns(design: Design) -> Sequence[Column]:
 
 def _new_effects(posterior: xr.Dataset, level: str, rng: np.random.Generator) -> Floats:
     """Effects of new clients or therapists: (draws, new clients, effects)."""
-    effect = f"{level}_effect"
-    sd = _flat(posterior, f"sd_{level}", effect)
+    sd = _flat(posterior, f"sd_{level}")
     noise = rng.standard_normal((sd.shape[0], NEW_CLIENTS, sd.shape[1]))
     if f"cor_{level}" in posterior:
-        correlation = _flat(posterior, f"cor_{level}", effect, f"{effect}_other")
+        correlation = _flat(posterior, f"cor_{level}")
         factor = np.linalg.cholesky(correlation + 1e-10 * np.eye(sd.shape[1]))
         noise = np.einsum("sij,snj->sni", factor, noise)
     effects: Floats = noise * sd[:, None, :]
@@ -168,14 +174,21 @@ def panels(design: Design, posterior: xr.Dataset, threshold: int) -> dict[str, A
         ):
             if name not in posterior or values.size < 2:
                 continue
-            slope = _flat(posterior, name, "predictor")[:, index]
-            x = np.linspace(*np.quantile(values, [0.025, 0.975]), LINE_POINTS)
+            slope = _flat(posterior, name)[:, index]
+            x = np.linspace(float(np.quantile(values, 0.025)), float(np.quantile(values, 0.975)), LINE_POINTS)
             eta = anchor[:, None] + slope[:, None] * (x - x.mean() if side == "between" else x)[None, :]
             line = _expected(design, eta, parameters)
             lower, upper = np.quantile(line, [0.025, 0.975], axis=0)
             raw = x * predictor.sd + centre
-            entry[side] = {"x": raw.tolist(), "mean": line.mean(axis=0).tolist(), "lower": lower.tolist(), "upper": upper.tolist()}
-        entry["bins_within"] = _binned(within * predictor.sd, outcome_within, _observed_clients(design, index), threshold)
+            entry[side] = {
+                "x": raw.tolist(),
+                "mean": line.mean(axis=0).tolist(),
+                "lower": lower.tolist(),
+                "upper": upper.tolist(),
+            }
+        entry["bins_within"] = _binned(
+            within * predictor.sd, outcome_within, _observed_clients(design, index), threshold
+        )
         entry["bins_between"] = _binned(
             between * predictor.sd + predictor.mean, outcome_between, np.arange(between.size), threshold
         )
@@ -186,13 +199,14 @@ def panels(design: Design, posterior: xr.Dataset, threshold: int) -> dict[str, A
 def _anchor(design: Design, parameters: Mapping[str, Floats], posterior: xr.Dataset) -> Floats:
     """Linear predictor per draw at which the expected outcome is the sample's mean, by bisection."""
     draws = posterior.sizes["chain"] * posterior.sizes["draw"]
-    target = float(raw_outcome(design, design.y[np.isfinite(design.y)]).mean())
+    target = float(raw_outcome(design.outcome, design.y[np.isfinite(design.y)]).mean())
     low, high = np.full(draws, -20.0), np.full(draws, 20.0)
     for _ in range(60):
         middle = (low + high) / 2
         below = _expected(design, middle[:, None], parameters)[:, 0] < target
         low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return (low + high) / 2
+    middle = (low + high) / 2
+    return np.asarray(middle, dtype=np.float64)
 
 
 def _usable(design: Design, index: int) -> tuple[NDArray[np.bool_], Floats]:
@@ -217,7 +231,7 @@ def _parts(design: Design, index: int) -> tuple[Floats, Floats, Floats, Floats]:
     client = design.client[usable]
     _, code = np.unique(client, return_inverse=True)
     count = np.bincount(code)
-    y = raw_outcome(design, design.y[usable])
+    y = raw_outcome(design.outcome, design.y[usable])
     y_mean = np.bincount(code, y) / count
     if design.options.centring == "observed":
         within = x[usable]
@@ -248,32 +262,26 @@ def _binned(x: Floats, y: Floats, client: Ints, threshold: int) -> list[dict[str
 
 
 def _expected(design: Design, eta: Floats, parameters: Mapping[str, Floats]) -> Floats:
-    """Expected outcome in raw units at a linear predictor, draws first."""
-    from ..models.families import laws
+    """Return the expected outcome in raw units at a linear predictor, draws first."""
+    from ..models.families import laws, offset
 
-    if design.family == "negative_binomial":  # its internal scale is an offset on the link scale
-        eta = eta + design.outcome.mean
+    eta = eta + offset(design.outcome)
     shape = (-1,) + (1,) * (eta.ndim - 1)
     shaped = {n: v if n in ("cutpoints", "ends") else v.reshape(shape) for n, v in parameters.items()}
-    mean: Floats = raw_outcome(design, laws()[design.family].mean(eta, shaped))
+    mean: Floats = raw_outcome(design.outcome, laws()[design.family].mean(eta, shaped))
     return mean
 
 
 def _family_parameters(design: Design, posterior: xr.Dataset) -> dict[str, Floats]:
     from ..models.families import laws
 
-    own_dim = {"cutpoints": ("cut",), "ends": ("end",)}
-    return {
-        name: _flat(posterior, name, *own_dim.get(name, ()))
-        for name in laws()[design.family].parameters
-        if name in posterior
-    }
+    return {name: _flat(posterior, name) for name in laws()[design.family].parameters if name in posterior}
 
 
-def _flat(posterior: xr.Dataset, name: str, *dims: str) -> Floats:
-    """Draws of a variable, chains behind one another: (draws, *dims); an absent one has no columns."""
+def _flat(posterior: xr.Dataset, name: str) -> Floats:
+    """Draws of a variable, chains behind one another: (draws, its own dims); an absent one has no columns."""
     if name not in posterior:
         return np.zeros((posterior.sizes["chain"] * posterior.sizes["draw"], 0))
-    values = posterior[name].transpose("chain", "draw", *dims).values
+    values = posterior[name].transpose("chain", "draw", ...).values
     flat: Floats = values.reshape(-1, *values.shape[2:])
     return flat

@@ -151,7 +151,8 @@ def diagnose(
     ----------
     tree
         Groups ``posterior`` and ``sample_stats`` (``diverging``, ``energy``; both optional). An
-        attribute ``pareto_k`` of ``sample_stats`` is the sampler's own Pareto k-hat.
+        attribute ``pareto_k`` of ``sample_stats`` is the sampler's own Pareto k-hat, ``ess_importance`` the
+        effective sample size of its weights.
     estimands, shape (chains, draws, estimands)
         Draws of the reported quantities, judged with the parameters; or ``None``.
     sampler
@@ -170,11 +171,15 @@ def diagnose(
         draws = np.concatenate([draws, estimands], axis=2)
     found = quality(draws)
     statistics = tree["sample_stats"].to_dataset() if "sample_stats" in tree.children else None
+    # Chains of resampled draws cannot show what the weights cost; their own effective size caps the rest.
+    worth = math.nan if statistics is None else float(statistics.attrs.get("ess_importance", math.nan))
     values = {
-        "divergences": 0.0 if statistics is None or "diverging" not in statistics else float(statistics["diverging"].sum()),
+        "divergences": 0.0
+        if statistics is None or "diverging" not in statistics
+        else float(statistics["diverging"].sum()),
         "rhat_max": -_smallest(-found["rhat"]),
-        "ess_bulk_min": _smallest(found["ess_bulk"]),
-        "ess_tail_min": _smallest(found["ess_tail"]),
+        "ess_bulk_min": _smallest(np.append(found["ess_bulk"], worth)),
+        "ess_tail_min": _smallest(np.append(found["ess_tail"], worth)),
         "bfmi_min": math.nan if statistics is None or "energy" not in statistics else bfmi(statistics["energy"].values),
         "pareto_k_max": math.nan if statistics is None else float(statistics.attrs.get("pareto_k", math.nan)),
     }

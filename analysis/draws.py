@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 EFFECTS_BUDGET = 64 * 2**20  # bytes of client and therapist effects kept per model
 
 
+def thinning(size: int, budget: int) -> int:
+    """Return the smallest k such that every k-th draw of so many bytes fits the budget.
+
+    Examples
+    --------
+    >>> thinning(100, 100), thinning(101, 100), thinning(450, 100)
+    (1, 2, 5)
+    """
+    return max(1, math.ceil(size / budget))
+
+
 def split_effects(posterior: xr.Dataset, budget: int = EFFECTS_BUDGET) -> tuple[xr.Dataset, xr.Dataset]:
     """Separate population-level draws from effects of single units, and thin the latter to a budget.
 
@@ -40,8 +51,8 @@ def split_effects(posterior: xr.Dataset, budget: int = EFFECTS_BUDGET) -> tuple[
     population = posterior.drop_vars(unit)
     effects = posterior[unit]
     size = sum(variable.nbytes for variable in effects.data_vars.values())
-    step = max(1, math.ceil(size / budget))
-    effects = effects.isel(draw=slice(None, None, step))
+    step = thinning(size, budget)
+    effects = posterior.isel(draw=slice(None, None, step))[unit]
     effects.attrs = {"thinned": step, "budget_bytes": budget}
     unused = [name for name in population.coords if not any(name in v.coords for v in population.data_vars.values())]
     return population.drop_vars(unused), effects
@@ -53,10 +64,8 @@ def joint(tree: xr.DataTree) -> xr.Dataset:
     if "effects" not in tree.children:
         return population
     effects = tree["effects"].to_dataset()
-    merged = population.sel(draw=effects["draw"].values).assign(
-        {str(name): variable for name, variable in effects.data_vars.items()}
-    )
-    return merged
+    kept = population.sel(draw=effects["draw"].values)
+    return kept.assign({str(name): variable for name, variable in effects.data_vars.items()})
 
 
 def write_tree(tree: xr.DataTree, path: Path) -> None:

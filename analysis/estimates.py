@@ -51,7 +51,6 @@ COLUMNS = (
 
 # Names of quantities that cannot be negative, so that a direction has no meaning.
 _POSITIVE_PREFIXES = ("sd.", "share.", "reliability.", "dispersion", "precision", "nu", "icc.")
-_POSITIVE_SUFFIXES = (".sd",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def has_direction(estimand: str) -> bool:
     >>> has_direction("safety.within"), has_direction("safety.within.sd"), has_direction("share.client")
     (True, False, False)
     """
-    return not (estimand.startswith(_POSITIVE_PREFIXES) or estimand.endswith(_POSITIVE_SUFFIXES))
+    return not (estimand.startswith(_POSITIVE_PREFIXES) or estimand.endswith(".sd") or ".sd." in estimand)
 
 
 def estimand_draws(estimands: Sequence[Estimand], posterior: xr.Dataset) -> xr.Dataset:

@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import importlib.util
 import json
+import math
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -73,15 +74,8 @@ def _feed(digest: _Hash, value: object, without: frozenset[str] = frozenset()) -
         _tag(digest, value.dtype.str, repr(value.item()))
     elif isinstance(value, np.ndarray):
         _array(digest, value)
-    elif isinstance(value, (pd.Series, pd.Index, pd.api.extensions.ExtensionArray)):
-        _tag(digest, "values", str(value.dtype))
-        _array(digest, np.asarray(value, dtype=object) if not _plain(value.dtype) else np.asarray(value))
-    elif isinstance(value, pd.DataFrame):
-        _tag(digest, "frame")
-        _feed(digest, value.index)
-        for column in value.columns:
-            _feed(digest, column)
-            _feed(digest, value[column])
+    elif isinstance(value, (pd.Series, pd.Index, pd.DataFrame)):
+        _labelled(digest, value)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         _tag(digest, "record", type(value).__name__)
         for field in dataclasses.fields(value):
@@ -96,19 +90,26 @@ def _feed(digest: _Hash, value: object, without: frozenset[str] = frozenset()) -
         for name in sorted(value, key=repr):
             _feed(digest, name)
             _feed(digest, value[name], without)
-    elif isinstance(value, (set, frozenset)):
-        _feed(digest, sorted(value, key=repr))
     elif isinstance(value, Iterable):
-        items = list(value)
+        items = sorted(value, key=repr) if isinstance(value, (set, frozenset)) else list(value)
         _tag(digest, "sequence", str(len(items)))
         for item in items:
             _feed(digest, item, without)
-    elif isinstance(value, Path):
-        _tag(digest, "path", value.name)
-    elif callable(value):
-        _tag(digest, "callable")
     else:
         raise TypeError(f"No content to fingerprint in a {type(value).__name__}.")
+
+
+def _labelled(digest: _Hash, value: pd.Series | pd.Index | pd.DataFrame) -> None:
+    """Feed a pandas object: every column with its name, behind the index."""
+    if isinstance(value, pd.DataFrame):
+        _tag(digest, "frame")
+        _labelled(digest, value.index)
+        for name in value.columns:
+            _feed(digest, str(name))
+            _labelled(digest, value[name])
+        return
+    _tag(digest, "values", str(value.dtype))
+    _array(digest, np.asarray(value) if _plain(value.dtype) else np.asarray(value, dtype=object))
 
 
 def _options(value: Any, without: frozenset[str]) -> str:
@@ -133,7 +134,7 @@ def _array(digest: _Hash, value: np.ndarray[Any, Any]) -> None:
 
 
 def _missing(item: object) -> bool:
-    return item is None or item is pd.NA or item is pd.NaT or (isinstance(item, float) and item != item)
+    return item is None or item is pd.NA or item is pd.NaT or (isinstance(item, float) and math.isnan(item))
 
 
 def source_fingerprint(modules: Iterable[str], room: str) -> str:
@@ -218,6 +219,10 @@ def _tree(module: str) -> str:
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and node.body:
             first = node.body[0]
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
                 node.body = node.body[1:] or [ast.Pass()]
     return ast.dump(tree)

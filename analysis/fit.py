@@ -131,6 +131,8 @@ class Provenance:
         Machine and platform, without names of people or hosts.
     started
         UTC time in ISO 8601.
+    note
+        Why this sampler and no faster one; empty where there is nothing to say.
     """
 
     key: str
@@ -141,6 +143,7 @@ class Provenance:
     versions: Mapping[str, str] = field(default_factory=dict)
     machine: Mapping[str, str | int | float] = field(default_factory=dict)
     started: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..data.config import ReportSection, SamplingSection
 from . import provenance
 from .draws import read_tree, split_effects, write_tree
@@ -18,11 +20,9 @@ from .fit import Attempt, Diagnostics, Failure, Fit, Provenance
 from .keys import fit_components, summary_components
 from .progress import Progress
 from .remedies import Effort, climb
-from .store import Entry, Store, key_of
+from .store import Entry, Store, Writer, key_of
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from ..models.design import Design
     from ..models.model import Model
     from .sampling import Sampled
@@ -38,12 +38,15 @@ class Task:
         The catalogue entry and what its likelihood sees.
     sampling, report
         The study's settings.
+    references
+        Reference category by variable, for the names of groups in figures.
     """
 
     model: Model
     design: Design
     sampling: SamplingSection
     report: ReportSection
+    references: Mapping[str, str]
 
     @property
     def name(self) -> str:
@@ -51,12 +54,12 @@ class Task:
         return self.design.name
 
     def fit_parts(self) -> dict[str, str]:
-        """What the draws depend on."""
+        """Return what the draws depend on."""
         return fit_components(self.model, self.design, self.sampling)
 
     def summary_parts(self, fit_key: str) -> dict[str, str]:
-        """What the summaries depend on."""
-        return summary_components(fit_key, self.design, self.report)
+        """Return what the summaries depend on."""
+        return summary_components(fit_key, self.design, self.report, self.references)
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,10 @@ def _obtain_fit(task: Task, keys: Keys, store: Store, progress: Progress) -> tup
         entry = _sample(task, keys, store, progress)
     record = json.loads(entry.read("fit.json"))
     tree = read_tree(entry.path("draws.nc"))
-    marginal = tree["client_log_likelihood"]["value"].values if "client_log_likelihood" in tree.children else None
+    marginal = None
+    if "client_log_likelihood" in tree.children:
+        values = np.asarray(tree["client_log_likelihood"].to_dataset()["value"])
+        marginal = values.reshape(-1, values.shape[-1])
     fit = complete(task.model, task.design, tree, _diagnostics(record), _provenance(record, keys.fit_key), task.report)
     return fit, marginal
 
@@ -217,19 +223,17 @@ def _sample(task: Task, keys: Keys, store: Store, progress: Progress) -> Entry:
     progress.phase("summarising")
     posterior = sampled.tree["posterior"].to_dataset()
     population, effects = split_effects(posterior)
-    groups = {
-        **{str(name): group.to_dataset() for name, group in sampled.tree.children.items()},
-        "posterior": population,
-        "effects": effects,
-        "estimands": estimand_draws(task.model.estimands(task.design), posterior),
-    }
-    if not effects.data_vars:
-        del groups["effects"]
+    groups = {str(name): group.to_dataset() for name, group in sampled.tree.children.items()}
+    groups["posterior"] = population
+    groups["estimands"] = estimand_draws(task.model.estimands(task.design), posterior)
+    if effects.data_vars:
+        groups["effects"] = effects
     spent["total"] = time.perf_counter() - clock
     record = {
         "model": task.name,
         "seed": seed,
         "sampler": sampled.sampler,
+        "note": sampled.note,
         "diagnostics": asdict(diagnostics),
         "attempts": [asdict(one) for one in attempts],
         "timings": spent,
@@ -244,8 +248,8 @@ def _sample(task: Task, keys: Keys, store: Store, progress: Progress) -> Entry:
 def _store_summary(task: Task, keys: Keys, store: Store, fit: Fit, marginal: Any, progress: Progress) -> None:
     from .summaries import summarise
 
-    summary = summarise(fit, task.report, marginal)
-    files = {
+    summary = summarise(fit, task.report, marginal, task.references)
+    files: dict[str, bytes | Writer] = {
         "estimates.json": dump_json(summary.estimates.to_dict(orient="records")),
         "card.json": dump_json(summary.card),
         "fit.nc": partial(write_tree, summary.exported),
@@ -287,4 +291,5 @@ def _provenance(record: Mapping[str, Any], key: str) -> Provenance:
         versions=record["versions"],
         machine=record["machine"],
         started=record["started"],
+        note=record["note"],
     )

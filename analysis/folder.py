@@ -158,7 +158,9 @@ class ResultsFolder:
         return None if manifest is None else dict(manifest.get("files", {}))
 
     def _foreign(self, name: str, rule: str) -> InputError:
-        remedy = "Move it away, or choose another folder with --out. safezone never overwrites a file that it did not write."
+        remedy = (
+            "Move it away, or choose another folder with --out. safezone never overwrites a file that it did not write."
+        )
         return InputError(Fault("error", name, None, None, rule, None, remedy))
 
 
@@ -179,7 +181,9 @@ def _copy(source: Path, path: Path) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def record_report(folder: Path, template: str, facts: Mapping[str, Any], files: Sequence[Path], sources: Sequence[Path]) -> None:
+def record_report(
+    folder: Path, template: str, facts: Mapping[str, Any], files: Sequence[Path], sources: Sequence[Path]
+) -> None:
     """Enter a rendered report into the manifest.
 
     Parameters

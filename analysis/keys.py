@@ -47,7 +47,7 @@ def fit_components(model: Model, design: Design, sampling: SamplingSection) -> d
         "design": fingerprint(design, without=_WORDS | _SEPARATE),
         "options": fingerprint(design.options, without=frozenset({"priors"})),
         "priors": fingerprint({name: (p.kind, p.parameters) for name, p in design.priors.items()}),
-        "code": source_fingerprint(_modules(model), _MODELS),
+        "code": source_fingerprint([*_modules(model), f"{_MODELS}.marginal_posterior"], _MODELS),
         "sampler": _readable(sampling.model_dump()),
         "seed": str(provenance.model_seed(sampling.seed, design.name)),
         "sampler_code": source_fingerprint([f"{__package__}.{name}" for name in _SAMPLING_CODE], room="-"),
@@ -55,7 +55,9 @@ def fit_components(model: Model, design: Design, sampling: SamplingSection) -> d
     }
 
 
-def summary_components(fit_key: str, design: Design, report: ReportSection) -> dict[str, str]:
+def summary_components(
+    fit_key: str, design: Design, report: ReportSection, references: Mapping[str, str]
+) -> dict[str, str]:
     """Return what the summaries of a fit depend on, by name."""
     measures = (design.outcome, *design.predictors)
     return {
@@ -63,7 +65,9 @@ def summary_components(fit_key: str, design: Design, report: ReportSection) -> d
         "interval": repr(report.interval),
         "rope": _readable(report.rope),
         "disclosure": str(report.disclosure.threshold),
-        "labels": fingerprint([measures, design.time_unit, design.account, design.known_therapists], without=_SCALES),
+        "labels": fingerprint(
+            [measures, design.time_unit, design.account, design.known_therapists, dict(references)], without=_SCALES
+        ),
         "summary_code": source_fingerprint([f"{__package__}.{name}" for name in _SUMMARY_CODE], room="-"),
         "summary_versions": _readable(provenance.majors(provenance.SUMMARISING)),
     }

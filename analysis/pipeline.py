@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.errors import Fault, InputError, SafezoneError
-from ..data.tables import NAMES
 from ..data.tables import NAMES as DATA_TABLES
 from . import provenance
 from .artefacts import ArtefactStatus, ModelOutcome, RunResult
@@ -214,6 +213,7 @@ def _plan(study: Study) -> _Plan:
     from ..models.catalogue import model, plan
 
     tasks: dict[str, Task] = {}
+    references = {name: variable.categories[0] for name, variable in study.variables.items() if variable.categories}
     for planned in plan(study):
         if planned.lacks:
             continue
@@ -223,7 +223,7 @@ def _plan(study: Study) -> _Plan:
             raise InputError(Fault("error", study.path.name, None, key, rule, planned.name, "Rename the table."))
         entry = model(planned.kind)
         design = entry.design(study, planned.name, planned.options)
-        tasks[planned.name] = Task(entry, design, study.config.sampling, study.config.report)
+        tasks[planned.name] = Task(entry, design, study.config.sampling, study.config.report, references)
     return _Plan(tasks, {name: keys_of(task) for name, task in tasks.items()})
 
 

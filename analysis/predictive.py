@@ -1,8 +1,10 @@
-"""Posterior predictive checks per level: would data from this model look like these?
+"""Posterior predictive checks, level by level: data from this model beside the observed data.
 
-For each posterior draw the model predicts every session again for the same clients; a statistic T
-of the replicated data is set beside that of the observed data, level by level:
-p = P(T(y_rep) ≥ T(y)), ties counted half. Values of p near 0 or 1 say that the model misses this feature.
+For each posterior draw the model predicts every session again; a statistic T of the replicated data is
+set beside that of the observed data, level by level: p = P(T(y_rep) ≥ T(y)), ties counted half. Values
+of p near 0 or 1 say that the model misses this feature. Sessions are replicated for the same clients;
+where a session depends on the one before, whole series are run forward for new clients of the same
+therapists instead, because predictions one session ahead would borrow the observed course.
 
 References
 ----------
@@ -138,28 +140,17 @@ STATISTICS: tuple[Statistic, ...] = (
     Statistic("session", "share at ceiling", lambda y, layout: (y >= layout.high).mean(axis=1)),
     Statistic("session", "skewness", lambda y, _: _skew(y)),
     Statistic("client", "SD of client means", _sd_of_means("client"), lambda la: np.unique(la.client).size > 1),
-    Statistic("client", "SD of within-client SDs", _sd_of_sds, lambda la: (np.bincount(la.client) > 1).sum() > 1),
+    Statistic("client", "SD of within-client SDs", _sd_of_sds, lambda la: int((np.bincount(la.client) > 1).sum()) > 1),
     Statistic("client", "lag-1 autocorrelation", _autocorrelation, lambda la: la.pairs.shape[0] > 1),
-    Statistic("therapist", "SD of therapist means", _sd_of_means("therapist"), lambda la: np.unique(la.therapist).size > 1),
+    Statistic(
+        "therapist", "SD of therapist means", _sd_of_means("therapist"), lambda la: np.unique(la.therapist).size > 1
+    ),
 )
 
 
-def raw_outcome(design: Design, y: Floats) -> Floats:
-    """Return outcome values in raw units (points, ratings, counts) from internal ones.
-
-    Category codes become the ratings they stand for where the categories are numbers.
-    """
-    outcome = design.outcome
-    if outcome.family in ("gaussian", "student_t", "beta"):
-        raw: Floats = y * outcome.sd + outcome.mean
-        return raw
-    if outcome.family == "ordinal":
-        try:
-            ratings = [float(category) for category in outcome.categories]
-        except ValueError:
-            return y
-        return np.interp(y, np.arange(len(ratings)), ratings) if ratings else y
-    return y
+def replication_target(design: Design) -> str:
+    """Return whose sessions are replicated: ``same`` clients, or ``new_client`` where sessions form series."""
+    return "new_client" if design.dynamic or design.residual == "ar1" else "same"
 
 
 def replicate(model: Model, design: Design, posterior: xr.Dataset, rng: np.random.Generator) -> Floats:
@@ -182,8 +173,10 @@ def replicate(model: Model, design: Design, posterior: xr.Dataset, rng: np.rando
     rows = design.y.size
     wanted = int(np.clip(CELLS // max(rows, 1), *REPLICATIONS))
     thinned = spread_draws(posterior, wanted)
-    predicted = np.asarray(model.predict(design, thinned, rng), dtype=np.float64).reshape(-1, rows)
-    return raw_outcome(design, predicted[:, np.isfinite(design.y)])
+    run: Callable[..., Floats] = model.predict
+    whose = {} if replication_target(design) == "same" else {"target": "new_client"}
+    predicted = np.asarray(run(design, thinned, rng, **whose), dtype=np.float64).reshape(-1, rows)
+    return predicted[:, np.isfinite(design.y)]
 
 
 def spread_draws(posterior: xr.Dataset, wanted: int) -> xr.Dataset:
@@ -212,12 +205,15 @@ def check_statistics(design: Design, replicated: Floats) -> tuple[list[dict[str,
     draws
         Replicated values by ``level: statistic``.
     """
+    from ..models.scales import raw_outcome
+
     layout, observed_rows = layout_of(design)
-    observed = raw_outcome(design, design.y[observed_rows])[None, :]
+    observed = raw_outcome(design.outcome, design.y[observed_rows])[None, :]
     rows: list[dict[str, object]] = []
     draws: dict[str, Floats] = {}
     for statistic in STATISTICS:
-        if not statistic.applies(layout):
+        borrowed = statistic.name == "lag-1 autocorrelation" and design.own_lag and not design.dynamic
+        if borrowed or not statistic.applies(layout):
             continue
         seen = float(statistic.compute(observed, layout)[0])
         values = statistic.compute(replicated, layout)

@@ -6,7 +6,7 @@ import html
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -71,8 +71,10 @@ class Log:
 
     def start(self, model: str, *, chains: int, draws: int) -> None:
         """Name the model and the size of the task."""
-        self._model, self._total, self._tenth, self._last = model, max(chains * draws, 1), 0, 0.0
-        self._line(f"{model}: {chains} chains of {draws} draws")
+        task = (model, max(chains * draws, 1))
+        if task != (self._model, self._total):
+            self._line(f"{model}: {chains} chains of {draws} draws")
+        (self._model, self._total), self._tenth, self._last = task, 0, 0.0
 
     def phase(self, text: str) -> None:
         """Write the phase as a line."""
@@ -170,10 +172,8 @@ class Notebook:
 
     def start(self, model: str, *, chains: int, draws: int) -> None:
         """Show an empty bar."""
-        from IPython.display import HTML, display
-
         self._model, self._total, self._done = model, max(chains * draws, 1), 0
-        self._handle = display(HTML(self._html("")), display_id=True)
+        self._handle = _ipython().display(_ipython().HTML(self._html("")), display_id=True)
 
     def phase(self, text: str) -> None:
         """Write the phase beside the bar."""
@@ -191,18 +191,22 @@ class Notebook:
 
     def say(self, text: str) -> None:
         """Write a line."""
-        print(text, file=sys.stderr)
+        sys.stderr.write(text + "\n")
 
     def _show(self, note: str) -> None:
         update = getattr(self._handle, "update", None)
         if update is not None:
-            from IPython.display import HTML
-
-            update(HTML(self._html(note)))
+            update(_ipython().HTML(self._html(note)))
 
     def _html(self, note: str) -> str:
         name, note = html.escape(self._model), html.escape(note)
         return f'<div>{name} <progress max="{self._total}" value="{self._done}"></progress> {note}</div>'
+
+
+def _ipython() -> Any:
+    import IPython.display
+
+    return IPython.display
 
 
 def progress_for(stream: TextIO | None = None, *, quiet: bool = False) -> Progress:

@@ -31,7 +31,7 @@ class Effort:
 
     draws: int
     warmup: int
-    target_accept: float = 0.8
+    target_accept: float = 0.9
     parameterisation: str = "noncentred"
     importance: bool = True
 
@@ -51,6 +51,8 @@ class Rung:
 
     Parameters
     ----------
+    height
+        Remedies of the same height are tried together, lower ones first.
     step
         Its name in the report.
     against
@@ -59,6 +61,7 @@ class Rung:
         Effort before to effort after.
     """
 
+    height: int
     step: str
     against: frozenset[str]
     change: Callable[[Effort], Effort]
@@ -66,29 +69,24 @@ class Rung:
 
 _EXPLORATION = frozenset({"rhat", "ess_bulk", "ess_tail", "bfmi"})
 _GEOMETRY = frozenset({"divergences", "bfmi", "rhat", "chain"})
+_ANY = _EXPLORATION | _GEOMETRY
+
+
+def _longer(effort: Effort) -> Effort:
+    return replace(effort, draws=2 * effort.draws, warmup=2 * effort.warmup, importance=False)
+
+
+def _smaller_steps(target: float) -> Callable[[Effort], Effort]:
+    return lambda effort: replace(effort, target_accept=max(effort.target_accept, target), importance=False)
+
 
 LADDER: tuple[Rung, ...] = (
-    Rung("NUTS instead of importance sampling", frozenset({"pareto_k"}), lambda e: replace(e, importance=False)),
-    Rung(
-        "longer warm-up and twice the draws",
-        _EXPLORATION,
-        lambda e: replace(e, draws=2 * e.draws, warmup=2 * e.warmup, importance=False),
-    ),
-    Rung(
-        "smaller steps (target acceptance 0.95)",
-        _GEOMETRY,
-        lambda e: replace(e, target_accept=max(e.target_accept, 0.95), importance=False),
-    ),
-    Rung(
-        "smaller steps and longer still (target acceptance 0.99)",
-        _EXPLORATION | _GEOMETRY,
-        lambda e: replace(e, draws=2 * e.draws, warmup=2 * e.warmup, target_accept=0.99, importance=False),
-    ),
-    Rung(
-        "other parameterisation",
-        _EXPLORATION | _GEOMETRY,
-        lambda e: replace(e, parameterisation="centred", target_accept=max(e.target_accept, 0.95), importance=False),
-    ),
+    Rung(1, "NUTS instead of importance sampling", frozenset({"pareto_k"}), lambda e: replace(e, importance=False)),
+    Rung(1, "longer warm-up and twice the draws", _EXPLORATION, _longer),
+    Rung(1, "smaller steps (target acceptance 0.95)", _GEOMETRY, _smaller_steps(0.95)),
+    Rung(2, "longer warm-up and twice the draws", _EXPLORATION, _longer),
+    Rung(2, "smaller steps (target acceptance 0.99)", _GEOMETRY, _smaller_steps(0.99)),
+    Rung(3, "other parameterisation", _ANY, lambda e: replace(_smaller_steps(0.95)(e), parameterisation="centred")),
 )
 
 
@@ -122,20 +120,19 @@ def climb[Result](
     result, diagnostics = attempt(effort)
     attempts = [Attempt("as asked", (), effort.settings(), diagnostics.verdict)]
     best = (result, diagnostics)
-    for rung in LADDER:
+    for height in sorted({rung.height for rung in LADDER}):
         broken = tuple(failure.rule for failure in diagnostics.failures)
-        if not broken:
-            break
-        if not rung.against.intersection(broken):
+        chosen = [rung for rung in LADDER if rung.height == height and rung.against.intersection(broken)]
+        harder = effort
+        for rung in chosen:
+            harder = rung.change(harder)
+        if harder == effort or (harder.parameterisation != effort.parameterisation and not alternatives):
             continue
-        effort_next = rung.change(effort)
-        if effort_next == effort or (effort_next.parameterisation != effort.parameterisation and not alternatives):
-            continue
-        effort = effort_next
+        effort, step = harder, "; ".join(rung.step for rung in chosen)
         if announce is not None:
-            announce(f"{diagnostics.verdict}; trying: {rung.step}")
+            announce(f"{diagnostics.verdict}; trying: {step}")
         result, diagnostics = attempt(effort)
-        attempts.append(Attempt(rung.step, broken, effort.settings(), diagnostics.verdict))
+        attempts.append(Attempt(step, broken, effort.settings(), diagnostics.verdict))
         if len(diagnostics.failures) <= len(best[1].failures):
             best = (result, diagnostics)
     return *best, tuple(attempts)
@@ -144,5 +141,6 @@ def climb[Result](
 def record(attempts: tuple[Attempt, ...]) -> list[Mapping[str, object]]:
     """Return the attempts as plain records for the model's card."""
     return [
-        {"step": a.step, "because": list(a.because), "settings": dict(a.settings), "verdict": a.verdict} for a in attempts
+        {"step": a.step, "because": list(a.because), "settings": dict(a.settings), "verdict": a.verdict}
+        for a in attempts
     ]

@@ -9,19 +9,23 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..data.config import SamplingSection
 from ..data.errors import SafezoneError
+from .draws import EFFECTS_BUDGET, thinning
 from .progress import Progress
 from .remedies import Effort
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from ..models.compilation import Compiled
     from ..models.design import Design
+    from ..models.gaussian import GaussianSystem
     from ..models.model import Model
+    from .marginal import ThetaDraws
 
 # What the store keeps of the sampler's own statistics.
 STATISTICS = ("diverging", "energy", "logp", "depth", "n_steps", "step_size", "mean_tree_accept")
@@ -39,16 +43,20 @@ class Sampled:
     Parameters
     ----------
     tree
-        Groups ``posterior`` and ``sample_stats``.
+        Groups ``posterior`` and ``sample_stats``; from the kernel also ``effects`` and
+        ``client_log_likelihood``.
     sampler
         ``nuts``, ``importance`` or ``pymc``.
     timings
         Seconds of wall clock for ``compile`` and ``sample``.
+    note
+        Why this sampler and no faster one.
     """
 
     tree: xr.DataTree
     sampler: str
     timings: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
 
 
 class Sampler(Protocol):
@@ -59,15 +67,14 @@ class Sampler(Protocol):
         ...
 
 
-def why_pymc(model: Model, design: Design, sampling: SamplingSection) -> str | None:
-    """Return why PyMC runs instead of the marginalised kernel, or ``None`` where the kernel runs."""
+def marginal_system(model: Model, design: Design, sampling: SamplingSection) -> GaussianSystem | str:
+    """Return the marginalised Gaussian system, or a sentence that says why PyMC runs instead."""
     if sampling.sampler == "pymc":
-        return 'The study file asks for it (sampler = "pymc").'
-    system = getattr(model, "system", None)
-    if system is None:
-        return "The model has no marginalised form."
-    built = system(design)
-    return built if isinstance(built, str) else None
+        return 'The study file asks for PyMC (sampler = "pymc").'
+    from ..models import marginal_form
+
+    build: Callable[[Design], GaussianSystem | str] = getattr(model, "system", marginal_form.system)
+    return build(design)
 
 
 def sampler_for(model: Model, design: Design, sampling: SamplingSection, *, seed: int, progress: Progress) -> Sampler:
@@ -94,9 +101,9 @@ def sampler_for(model: Model, design: Design, sampling: SamplingSection, *, seed
     SamplingError
         By the sampler, where no draws come out.
     """
-    if why_pymc(model, design, sampling) is None:
-        return _Marginal(model, design, sampling, seed, progress)
-    return _PyMC(model, design, sampling, seed, progress)
+    system = marginal_system(model, design, sampling)
+    plain = _PyMC(model, design, sampling, seed, progress, system if isinstance(system, str) else "")
+    return plain if isinstance(system, str) else _Marginal(system, design, sampling, seed, progress, plain)
 
 
 def has_alternative(model: Model) -> bool:
@@ -105,24 +112,89 @@ def has_alternative(model: Model) -> bool:
 
 
 class _Marginal:
-    """The marginalised Gaussian kernel; see :mod:`safezone.analysis.marginal`."""
+    """The marginalised Gaussian kernel; its other parameterisation is the plain PyMC model."""
 
-    def __init__(self, model: Model, design: Design, sampling: SamplingSection, seed: int, progress: Progress) -> None:
-        self._model, self._design, self._sampling = model, design, sampling
-        self._seed, self._progress = seed, progress
+    def __init__(
+        self,
+        system: GaussianSystem,
+        design: Design,
+        sampling: SamplingSection,
+        seed: int,
+        progress: Progress,
+        plain: _PyMC,
+    ) -> None:
+        self._system, self._design, self._sampling = system, design, sampling
+        self._seed, self._progress, self._plain = seed, progress, plain
+        self._compiled: Compiled | None = None
 
     def __call__(self, effort: Effort) -> Sampled:
+        if effort.parameterisation != "noncentred":
+            return self._plain(replace(effort, parameterisation="noncentred"))
+        from ..models.compilation import compile_system
         from . import marginal
 
-        raise NotImplementedError(marginal.__name__)
+        started = time.perf_counter()
+        if self._compiled is None:
+            self._compiled = compile_system(self._system)
+        ready = time.perf_counter()
+        self._progress.start(self._design.name, chains=self._sampling.chains, draws=effort.warmup + effort.draws)
+        asked = self._sampling.sampler
+        try:
+            draws = marginal.sample(
+                self._compiled,
+                sampler="nuts" if not effort.importance or asked == "pymc" else asked,
+                chains=self._sampling.chains,
+                draws=effort.draws,
+                warmup=effort.warmup,
+                seed=self._seed,
+                target_accept=effort.target_accept,
+                progress=self._progress,
+            )
+        except marginal.MarginalError as error:
+            raise SamplingError(str(error)) from error
+        tree = self._tree(self._compiled, draws)
+        timings = {"compile": ready - started, "sample": time.perf_counter() - ready}
+        return Sampled(tree, draws.sampler, timings, draws.note)
+
+    def _tree(self, compiled: Compiled, draws: ThetaDraws) -> xr.DataTree:
+        """Population-level draws in full; effects and client log-likelihoods thinned to their budgets."""
+        import xarray as xr
+
+        from ..models.marginal_posterior import log_likelihoods, posterior
+
+        design, theta = self._design, draws.theta
+        population = posterior(design, compiled, theta, seed=self._seed, effects=False)
+        width = (
+            len(self._system.client.effects) * design.clients + len(self._system.therapist.effects) * design.therapists
+        )
+        step = thinning(theta.shape[0] * theta.shape[1] * width * 8, EFFECTS_BUDGET)
+        drawn = posterior(design, compiled, theta[:, ::step], seed=self._seed)
+        effects = drawn.drop_vars([str(name) for name in drawn.data_vars if str(name) in population])
+        effects = effects.assign_coords(draw=population["draw"].values[::step])
+        effects.attrs = {"thinned": step, "budget_bytes": EFFECTS_BUDGET}
+        apart = thinning(theta.shape[0] * theta.shape[1] * design.clients * 8, EFFECTS_BUDGET)
+        by_client, _ = log_likelihoods(compiled, theta[:, ::apart])
+        statistics = {name: (("chain", "draw"), values) for name, values in draws.statistics.items()}
+        return xr.DataTree.from_dict(
+            {
+                "posterior": population,
+                "effects": effects,
+                "sample_stats": xr.Dataset(
+                    statistics, attrs={"pareto_k": draws.pareto_k, "ess_importance": draws.ess_importance}
+                ),
+                "client_log_likelihood": xr.Dataset({"value": (("chain", "draw", "client"), by_client)}),
+            }
+        )
 
 
 class _PyMC:
     """The plain PyMC model, compiled once per parameterisation and sampled by nutpie."""
 
-    def __init__(self, model: Model, design: Design, sampling: SamplingSection, seed: int, progress: Progress) -> None:
+    def __init__(
+        self, model: Model, design: Design, sampling: SamplingSection, seed: int, progress: Progress, why: str
+    ) -> None:
         self._model, self._design, self._sampling = model, design, sampling
-        self._seed, self._progress = seed, progress
+        self._seed, self._progress, self._why = seed, progress, why
         self._compiled: dict[str, Any] = {}
 
     def __call__(self, effort: Effort) -> Sampled:
@@ -131,7 +203,7 @@ class _PyMC:
         ready = time.perf_counter()
         tree = self._sample(compiled, effort)
         timings = {"compile": ready - started, "sample": time.perf_counter() - ready}
-        return Sampled(_tidy(tree), "pymc", timings)
+        return Sampled(_tidy(tree), "pymc", timings, self._why)
 
     def _compile(self, parameterisation: str) -> Any:
         if parameterisation not in self._compiled:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.config import ReportSection
-from . import card, comparison, predictive
+from . import card, comparison, curves, predictive
+from .crosscheck import crosscheck
 from .diagnostics import diagnose
 from .draws import joint, predictive_group
 from .estimates import estimand_draws, estimates_frame
@@ -62,7 +63,12 @@ def judge(model: Model, design: Design, tree: xr.DataTree, sampler: str) -> Diag
 
 
 def complete(
-    model: Model, design: Design, draws: xr.DataTree, diagnostics: Diagnostics, provenance: Provenance, report: ReportSection
+    model: Model,
+    design: Design,
+    draws: xr.DataTree,
+    diagnostics: Diagnostics,
+    provenance: Provenance,
+    report: ReportSection,
 ) -> Fit:
     """Add to stored draws what follows from them: the draws of every estimand, and prior draws.
 
@@ -86,7 +92,12 @@ def complete(
     return Fit(design.name, model, design, tree, diagnostics, provenance, report.interval, dict(report.rope))
 
 
-def summarise(fit: Fit, report: ReportSection, marginal: np.ndarray[Any, np.dtype[np.float64]] | None) -> Summary:
+def summarise(
+    fit: Fit,
+    report: ReportSection,
+    marginal: np.ndarray[Any, np.dtype[np.float64]] | None,
+    references: Mapping[str, str],
+) -> Summary:
     """Say everything there is to say about a fit.
 
     Parameters
@@ -97,6 +108,8 @@ def summarise(fit: Fit, report: ReportSection, marginal: np.ndarray[Any, np.dtyp
         Interval, ROPE, disclosure threshold.
     marginal, shape (draws, clients)
         Exact log-likelihoods per client from the kernel, or ``None``.
+    references
+        Reference category by variable.
     """
     import xarray as xr
 
@@ -116,10 +129,11 @@ def summarise(fit: Fit, report: ReportSection, marginal: np.ndarray[Any, np.dtyp
         **card.static_part(model, design),
         **card.sampling_part(fit.diagnostics, fit.provenance, record(fit.provenance.attempts)),
         "estimands": card.meanings(model, design),
-        "crosscheck": _crosscheck(fit, frame),
+        "crosscheck": crosscheck(design, frame),
         "ppc": checks,
+        "ppc_target": predictive.replication_target(design),
         "loo": scores,
-        **_pictures(fit, full, report),
+        **curves.pictures(design, full, stream(seed, "curves"), report.disclosure.threshold, references),
     }
     content["timings"] = {**content["timings"], "summaries": time.perf_counter() - started}
     groups = {
@@ -131,15 +145,3 @@ def summarise(fit: Fit, report: ReportSection, marginal: np.ndarray[Any, np.dtyp
     if marginal is not None and design.clients >= report.disclosure.threshold:
         groups["log_likelihood"] = xr.Dataset({"client": (("sample", "client"), marginal)})
     return Summary(frame, content, xr.DataTree.from_dict(groups))
-
-
-def _crosscheck(fit: Fit, frame: pd.DataFrame) -> Mapping[str, Any] | None:
-    from .crosscheck import crosscheck
-
-    return crosscheck(fit.design, frame)
-
-
-def _pictures(fit: Fit, posterior: xr.Dataset, report: ReportSection) -> dict[str, Any]:
-    from .curves import pictures
-
-    return pictures(fit.model, fit.design, posterior, stream(fit.provenance.seed, "curves"), report.disclosure.threshold)

@@ -48,7 +48,8 @@ def load_fake() -> ModuleType:
     name = "safezone_fake_catalogue"
     if name not in sys.modules:
         spec = importlib.util.spec_from_file_location(name, HERE / "fake.py")
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)

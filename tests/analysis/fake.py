@@ -11,11 +11,12 @@ import sys
 import time
 import types
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 import xarray as xr
 
-import safezone.analysis.sampling as sampling
+from safezone.analysis import sampling
 from safezone.data.config import ModelSection
 from safezone.models.build import build
 from safezone.models.model import Estimand, Model, Parameter
@@ -62,7 +63,7 @@ def posterior(design, seed, chains, draws):
 class Sampler:
     """Stands in for nutpie; counts its calls and can be slow or broken."""
 
-    calls: list[str] = []
+    calls: ClassVar[list[str]] = []
     seconds = 0.0
     faulty: Callable[[str, xr.Dataset], xr.Dataset] = staticmethod(lambda name, dataset: dataset)
 
@@ -72,10 +73,15 @@ class Sampler:
     def __call__(self, effort):
         Sampler.calls.append(self.design.name)
         time.sleep(Sampler.seconds)
-        dataset = Sampler.faulty(self.design.name, posterior(self.design, self.seed, self.settings.chains, effort.draws))
+        dataset = Sampler.faulty(
+            self.design.name, posterior(self.design, self.seed, self.settings.chains, effort.draws)
+        )
         energy = np.random.default_rng(self.seed).normal(size=(self.settings.chains, effort.draws))
         statistics = xr.Dataset(
-            {"diverging": (("chain", "draw"), np.zeros(energy.shape, dtype=bool)), "energy": (("chain", "draw"), energy)}
+            {
+                "diverging": (("chain", "draw"), np.zeros(energy.shape, dtype=bool)),
+                "energy": (("chain", "draw"), energy),
+            }
         )
         tree = xr.DataTree.from_dict({"posterior": dataset, "sample_stats": statistics})
         return sampling.Sampled(tree, "pymc", {"compile": 0.0, "sample": Sampler.seconds})
@@ -89,20 +95,33 @@ def _eta(design, dataset):
 
 def _predict(design, dataset, rng):
     eta, sd = _eta(design, dataset)
-    return eta + sd * rng.standard_normal(eta.shape)
+    return design.outcome.mean + design.outcome.sd * (eta + sd * rng.standard_normal(eta.shape))
 
 
 def _log_likelihood(design, dataset):
     eta, sd = _eta(design, dataset)
-    return -0.5 * ((np.nan_to_num(design.y) - eta) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi)
+    rated = np.isfinite(design.y)
+    return -0.5 * ((design.y[rated] - eta[:, rated]) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi)
 
 
 def _estimands(design):
     sd = design.outcome.sd
     return (
-        Estimand("intercept", "population", "population", "raw", "points", "The overall mean.", lambda p: p["intercept"] * sd + design.outcome.mean),
-        Estimand("sd.residual", "session", "population", "raw", "points", "SD of a session.", lambda p: p["sd_residual"] * sd),
-        Estimand("sd.residual", "session", "population", "standardised", "SD", "SD of a session.", lambda p: p["sd_residual"]),
+        Estimand(
+            "intercept",
+            "population",
+            "population",
+            "raw",
+            "points",
+            "The overall mean.",
+            lambda p: p["intercept"] * sd + design.outcome.mean,
+        ),
+        Estimand(
+            "sd.residual", "session", "population", "raw", "points", "SD of a session.", lambda p: p["sd_residual"] * sd
+        ),
+        Estimand(
+            "sd.residual", "session", "population", "standardised", "SD", "SD of a session.", lambda p: p["sd_residual"]
+        ),
         Estimand("shift", "population", "population", "standardised", "SD", "The intercept.", lambda p: p["intercept"]),
         Estimand("share.client", "client", "population", "standardised", "share", "Share between clients.", _share),
     )

@@ -69,7 +69,9 @@ def test_direction_and_rope_only_where_they_mean_something(posterior):
 
 def test_a_rope_by_name_wins_over_the_default(posterior):
     narrow = frame_of(posterior, estimand("x.within", lambda p: p["theta"])).iloc[0]
-    wide = frame_of(posterior, estimand("x.within", lambda p: p["theta"]), rope={"default": 0.1, "x.within": 1.0}).iloc[0]
+    wide = frame_of(posterior, estimand("x.within", lambda p: p["theta"]), rope={"default": 0.1, "x.within": 1.0}).iloc[
+        0
+    ]
     assert wide["p_rope"] > 0.6 > narrow["p_rope"]
 
 
@@ -98,7 +100,9 @@ def test_json_has_no_nan():
         plain(object())
 
 
-@pytest.mark.parametrize("name", ["sd.residual", "share.client", "safety.within.sd", "sd.therapist.intercept"])
+@pytest.mark.parametrize(
+    "name", ["sd.residual", "share.client", "safety.within.sd", "safety.sd.client", "sd.therapist.intercept"]
+)
 def test_positive_quantities_have_no_direction(name):
     assert not has_direction(name)
 

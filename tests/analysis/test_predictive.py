@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from safezone.analysis.predictive import STATISTICS, check_statistics, layout_of, raw_outcome, spread_draws
+from safezone.analysis.predictive import STATISTICS, check_statistics, layout_of, spread_draws
 
 
 def design(y, client, session=None, therapist=None, family="gaussian", categories=()):
@@ -15,7 +15,15 @@ def design(y, client, session=None, therapist=None, family="gaussian", categorie
     session = np.arange(client.size) if session is None else np.asarray(session)
     outcome = SimpleNamespace(mean=0.0, sd=1.0, family=family, low=1.0, high=5.0, categories=categories)
     therapist = np.zeros(0, dtype=int) if therapist is None else np.asarray(therapist)
-    return SimpleNamespace(y=np.asarray(y, dtype=float), client=client, session=session, therapist=therapist, outcome=outcome)
+    return SimpleNamespace(
+        y=np.asarray(y, dtype=float),
+        client=client,
+        session=session,
+        therapist=therapist,
+        outcome=outcome,
+        own_lag=False,
+        dynamic=False,
+    )
 
 
 def values(one, name):
@@ -66,17 +74,11 @@ def test_p_values_of_the_true_model_and_of_one_that_ignores_clients(rng):
     assert 0.02 < p(wrong)["SD"] < 0.98
 
 
-def test_ordinal_codes_become_ratings():
-    one = design([0, 2], [0, 1], family="ordinal", categories=("1", "2", "3"))
-    assert raw_outcome(one, one.y).tolist() == [1.0, 3.0]
-    words = design([0, 2], [0, 1], family="ordinal", categories=("low", "mid", "high"))
-    assert raw_outcome(words, words.y).tolist() == [0.0, 2.0]
-
-
 def test_draws_are_spread_evenly_over_chains():
     import xarray as xr
 
-    posterior = xr.Dataset({"a": (("chain", "draw"), np.arange(400.0).reshape(4, 100))}, coords={"draw": np.arange(100)})
+    values = np.arange(400.0).reshape(4, 100)
+    posterior = xr.Dataset({"a": (("chain", "draw"), values)}, coords={"draw": np.arange(100)})
     thinned = spread_draws(posterior, 20)
     assert dict(thinned.sizes) == {"chain": 4, "draw": 5}
     assert thinned["draw"].values.tolist() == [0, 25, 50, 74, 99]
