@@ -355,7 +355,8 @@ def _fit(
     from .analysis.pipeline import run as fit_models
     from .analysis.progress import progress_for
 
-    speaker.report_faults(study.faults)
+    if not speaker.quiet:
+        speaker.report_faults(study.faults)
     return fit_models(study, models, out=out, force=force, progress=progress_for(quiet=speaker.quiet))
 
 
