@@ -157,9 +157,9 @@ def source_fingerprint(modules: Iterable[str], room: str) -> str:
     digest = hashlib.sha256()
     for name in reached:
         _tag(digest, name, _tree(name))
-    spec = importlib.util.find_spec(room)
-    if spec is not None and spec.submodule_search_locations:
-        for table in sorted(Path(next(iter(spec.submodule_search_locations))).glob("*.toml")):
+    package = _path(room)
+    if package is not None:
+        for table in sorted(package.parent.glob("*.toml")):
             _tag(digest, table.name, table.read_text(encoding="utf-8"))
     return digest.hexdigest()
 
@@ -179,13 +179,14 @@ def _reach(modules: tuple[str, ...], room: str) -> frozenset[str]:
 
 @cache
 def _path(module: str) -> Path | None:
-    try:
-        spec = importlib.util.find_spec(module)
-    except ModuleNotFoundError:
+    """Return a module's file, found from its top package: asking for a deeper spec would import on the way."""
+    top, *parts = module.split(".")
+    spec = importlib.util.find_spec(top) if top else None
+    if spec is None or spec.origin is None:
         return None
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
-        return None
-    return Path(spec.origin)
+    place = Path(spec.origin).parent.joinpath(*parts)
+    candidates = (place.with_suffix(".py"), place / "__init__.py") if parts else (Path(spec.origin),)
+    return next((path for path in candidates if path.is_file() and path.suffix == ".py"), None)
 
 
 @cache
