@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("data", "models", "analysis", "reports")  # lower rooms first
 FRONT_DOOR = ("__init__", "__main__", "cli")
 HEAVY = (
-    "arviz_base", "arviz_stats", "great_tables", "h5netcdf", "matplotlib", "nbclient", "numba", "numpy", "nutpie",
+    "arviz_base", "arviz_stats", "h5netcdf", "matplotlib", "nbclient", "numba", "numpy", "nutpie",
     "pandas", "pymc", "pypandoc", "pyreadstat", "pytensor", "scipy", "statsmodels", "typst", "xarray",
 )  # fmt: skip
 # Imports inside a method that are meant to look ahead: fit.estimates() and table.html() are for convenience.
@@ -247,6 +247,24 @@ def test_the_lock_satisfies_pyproject_and_carries_hashes() -> None:
         assert all(version in requirement.specifier for version in versions), f"{text}: the lock has {versions}"
     blocks = re.split(r"\n(?=\S)", (ROOT / "requirements.lock").read_text(encoding="utf-8").strip())
     assert [block.split()[0] for block in blocks if "--hash=sha256:" not in block] == []
+
+
+# Packages whose import has another name, and those that are needed without being imported by name.
+IMPORT_NAMES = {"pypandoc-binary": "pypandoc", "pyyaml": "yaml", "ipython": "IPython"}
+UNSEEN = {"ipykernel": "the Python of a report's cells", "h5netcdf": "xarray's engine", "h5py": "h5netcdf's backend"}
+
+
+def test_every_import_is_a_dependency_and_every_dependency_is_imported() -> None:
+    imports: set[str] = set()
+    for file in python_files():
+        for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imports |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imports.add((node.module or "").split(".")[0])
+    imports -= {*sys.stdlib_module_names, "pydantic_core"}  # pydantic pins its core
+    declared = {Requirement(text).name for text in PROJECT["project"]["dependencies"]} - set(UNSEEN)
+    assert imports == {IMPORT_NAMES.get(name, name.replace("-", "_")) for name in declared}
 
 
 def test_environment_yml_equals_pyproject() -> None:
