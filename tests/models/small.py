@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from safezone.data.config import ModelSection, StudyConfig
+from safezone.data.config import Family, Level, ModelSection, Role, StudyConfig
 from safezone.data.study import Study, Variable
 from safezone.models.design import Design
 
@@ -51,13 +51,13 @@ def study(
             declared[name] = {"column": name, "role": role}
             variables[name] = Variable(
                 name=name,
-                level=level,
-                role=role,
+                level=cast("Level", level),
+                role=cast("Role", role),
                 rater="client",
                 label=name.replace("_", " "),
                 unit="points",
                 better=(better or {}).get(name, "higher"),
-                family=family,
+                family=cast("Family", family),
                 range=(ranges or {}).get(name),
                 categories=categories,
             )
@@ -118,7 +118,7 @@ def therapy(
         }
     )
     own_table = pd.DataFrame(
-        {"anxiety": anxiety, "arm": pd.Categorical.from_codes(arm, ["usual", "active"])},
+        {"anxiety": anxiety, "arm": pd.Categorical(np.array(["usual", "active"])[arm], ["usual", "active"])},
         index=pd.Index(ids, name="client"),
     )
     theirs = pd.DataFrame({"experience": rng.normal(10, 3, therapists)}, index=pd.Index(doctors, name="therapist"))

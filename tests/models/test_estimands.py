@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -34,7 +36,8 @@ def test_raw_growth_coefficients_are_those_of_a_regression_on_raw_variables(time
     )
     internal = np.linalg.lstsq(np.column_stack([np.ones(len(design.y)), design.F]), design.y)[0]
     draws = posterior(
-        design, intercept=internal[0], fixed=internal[1:], sd_residual=0.5, sd_client=np.ones(len(design.client_effects)),
+        design, intercept=internal[0], fixed=internal[1:], sd_residual=0.5,
+        sd_client=np.ones(len(design.client_effects)),
         cor_client=np.eye(len(design.client_effects)), sd_therapist=np.ones(len(design.therapist_effects)),
         cor_therapist=np.eye(len(design.therapist_effects)),
     )  # fmt: skip
@@ -90,7 +93,7 @@ def test_shares_add_up_and_name_the_arm() -> None:
     ("student_t", {"sd_residual": 0.7, "nu": 6.0}, 0.49 * 6 / 4),
     ("bernoulli", {}, np.pi**2 / 3),
 ])  # fmt: skip
-def test_the_sessions_share_knows_its_family(family: str, extra: dict[str, float], residual: float) -> None:
+def test_the_sessions_share_knows_its_family(family: str, extra: dict[str, Any], residual: float) -> None:
     trial = therapy(families={"depth": family})
     if family == "bernoulli":
         trial.sessions["depth"] = (trial.sessions["depth"] > 3).astype(float)
@@ -165,12 +168,13 @@ def test_names_are_stable() -> None:
     """Other people's scripts rely on these names (9-study-file)."""
     trial = therapy()
     names = {}
-    for kind, chosen in {
+    choices: dict[str, dict[str, Any]] = {
         "variance": {"outcome": "depth"},
         "growth": {"outcome": "depth", "by": ["arm"], "time": "quadratic"},
         "within_between": {"outcome": "depth", "predictors": ["safety"], "lag": 1, "random_slopes": ["safety"],
                            "moderators": ["anxiety"]},
-    }.items():  # fmt: skip
+    }  # fmt: skip
+    for kind, chosen in choices.items():
         design = build(trial, kind, "m", options(**chosen))
         names[kind] = {e.name for e in model(kind).estimands(design)}
         for estimand in model(kind).estimands(design):

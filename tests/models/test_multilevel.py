@@ -24,7 +24,7 @@ POTENTIALS = "ignore:The effect of Potentials:UserWarning"  # the ends of a slid
 BLAS = "ignore:PyTensor could not link to a BLAS:UserWarning"
 
 
-def likelihood(design: Design, point: dict[str, np.ndarray], variables: list[str] | None = None) -> float:
+def likelihood(design: Design, point: dict[str, Any], variables: list[str] | None = None) -> float:
     """Evaluate the likelihood (and laws of missing values) at parameters on their own scale."""
     from pymc.model.transform.conditioning import remove_value_transforms
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -79,16 +81,17 @@ def test_ar1_residuals_are_correlated_over_gaps() -> None:
         ("student_t", {"sd_residual": 0.7, "nu": 5.0}),
     ],
 )
-def test_draws_and_density_of_a_family_agree(family: str, extra: dict[str, object]) -> None:
+def test_draws_and_density_of_a_family_agree(family: str, extra: dict[str, Any]) -> None:
     """The mean density of replicated ratings, −entropy, is finite and draws respect the raw range."""
     trial = therapy(clients=20, ranges={"depth": (0, 10)}, families={"depth": family})
     share = trial.sessions["depth"].rank() / (len(trial.sessions) + 1)
-    trial.sessions["depth"] = {
+    ratings: dict[str, Any] = {
         "ordinal": np.ceil(share * 4), "bernoulli": (share > 0.5).astype(float), "beta": share * 10,
         "negative_binomial": np.round(share * 5), "student_t": share,
-    }[family]  # fmt: skip
+    }  # fmt: skip
+    trial.sessions["depth"] = ratings[family]
     design = build(trial, "variance", "m", options(outcome="depth", therapist_level=False))
-    fixed = {"intercept": 0.1} if family != "ordinal" else {}
+    fixed: dict[str, Any] = {"intercept": 0.1} if family != "ordinal" else {}
     draws = posterior(design, draws=30, sd_client=[0.3], client_effects=np.zeros((design.clients, 1)), **fixed, **extra)
     drawn = predict(design, draws, np.random.default_rng(5))
     pointwise = log_likelihood(design, draws)
