@@ -58,7 +58,8 @@ def run_pandoc(arguments: list[str], text: str, folder: Path, name: str) -> str:
         [str(pandoc()), *arguments], input=text, capture_output=True, encoding="utf-8", cwd=folder, check=False
     )
     if done.returncode != 0:
-        raise RenderError(f"{name}: pandoc could not typeset the document. {done.stderr.strip()}")
+        reason = done.stderr.split("stack traceback:")[0].strip()
+        raise RenderError(f"{name}: pandoc could not typeset the document. {reason}")
     return done.stdout
 
 

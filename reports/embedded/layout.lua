@@ -35,29 +35,70 @@ local function column_widths(tbl, widths)
   return tbl
 end
 
--- Word processors other than Word give unsized columns equal widths: size them by their longest text.
--- A line of the text holds about 92 signs in the tables' size; no column asks for more than 40 of them.
-local function natural_widths(tbl)
-  local lengths, total = {}, 0
-  for index = 1, #tbl.colspecs do lengths[index] = 4 end
-  local function measure(rows)
+-- Word processors other than Word give unsized columns equal widths, so every column gets one: as wide as its
+-- longest text where the line has room, never narrower than its longest word, and numbers unbroken if possible.
+-- Widths are counted in digits of the tables' size: 451 points of text, 5 points a digit, 10 points of padding.
+local LINE, WIDEST, PADDING = 90, 40, 2.1
+
+local function width(text)
+  local total = 0
+  for _, code in utf8.codes(text) do
+    local sign = utf8.char(code)
+    if sign:find("^[%s.,;:'|!iljtfI()%[%]/-]$") then
+      total = total + 0.6
+    elseif sign:find("^[A-Zmw%%]$") or sign == "−" or sign == "ω" then
+      total = total + 1.35
+    else
+      total = total + 0.94
+    end
+  end
+  return total
+end
+
+local function measure(tbl)
+  local wish, whole, word_only = {}, {}, {}
+  for index = 1, #tbl.colspecs do wish[index], whole[index], word_only[index] = 4, 4, 4 end
+  local function look(rows, head)
     for _, row in ipairs(rows) do
-      local simple = #row.cells == #tbl.colspecs
-      for index, cell in ipairs(row.cells) do
-        if simple and cell.col_span == 1 then
-          local length = utf8.len(pandoc.utils.stringify(cell.contents)) or 4
-          lengths[index] = math.max(lengths[index], math.min(length + 2, 40))
+      for index, cell in ipairs(#row.cells == #tbl.colspecs and row.cells or {}) do
+        if cell.col_span == 1 then
+          local text = pandoc.utils.stringify(cell.contents)
+          local longest = 0
+          for piece in text:gmatch("[^ ]+") do longest = math.max(longest, width(piece)) end
+          local length = width(text) * (head and 1.06 or 1)
+          local number = not head and tbl.colspecs[index][1] == "AlignRight" and text:find("%d") ~= nil
+          wish[index] = math.max(wish[index], math.min(length, WIDEST) + PADDING)
+          word_only[index] = math.max(word_only[index], longest + PADDING)
+          whole[index] = math.max(whole[index], (number and math.min(length, WIDEST) or longest) + PADDING)
         end
       end
     end
   end
-  measure(tbl.head.rows)
-  for _, body in ipairs(tbl.bodies) do measure(body.body) end
-  for _, length in ipairs(lengths) do total = total + length end
+  look(tbl.head.rows, true)
+  for _, body in ipairs(tbl.bodies) do look(body.body, false) end
+  return wish, whole, word_only
+end
+
+local function sum(values)
+  local total = 0
+  for _, value in ipairs(values) do total = total + value end
+  return total
+end
+
+local function natural_widths(tbl)
+  local wish, floor, word_only = measure(tbl)
+  -- Typst sizes columns well by itself until the line is full; then it lets long words run over.
+  if target == "typst" and sum(wish) <= LINE then return end
+  if sum(floor) > LINE then floor = word_only end
+  local room, asked = math.max(0, LINE - sum(floor)), math.max(1, sum(wish) - sum(floor))
+  local share = math.min(1, room / asked)
+  local widths = {}
+  for index = 1, #wish do widths[index] = floor[index] + share * math.max(0, wish[index] - floor[index]) end
+  local line = math.max(LINE, sum(widths))
   local index = 0
   tbl.colspecs = tbl.colspecs:map(function(spec)
     index = index + 1
-    return { spec[1], lengths[index] / math.max(total, 92) }
+    return { spec[1], widths[index] / line }
   end)
 end
 
@@ -75,7 +116,7 @@ local function finish_table(tbl)
       end
     end
   end
-  if target == "docx" then natural_widths(tbl) end
+  if target ~= "html" then natural_widths(tbl) end
   for _, body in ipairs(tbl.bodies) do
     if target == "html" then body.row_head_columns = 1 end
     for _, row in ipairs(body.body) do
@@ -168,7 +209,11 @@ local function docx_float(div, caption, blocks)
     local image = block.t == "Para" or block.t == "Plain"
     content:insert(figure and image and styled({ pandoc.Para(block.content) }, "Captioned Figure") or block)
   end
-  if figure then content:insert(text) end
+  if figure then
+    content:insert(text)
+  elseif #content > 0 and content[#content].t == "Table" then
+    content:insert(raw('<w:p><w:pPr><w:pStyle w:val="TableEnd"/></w:pPr></w:p>'))
+  end
   return content
 end
 
@@ -178,6 +223,9 @@ local function typst_table(tbl)
   return tbl
 end
 
+-- Longer tables may run over the page; shorter ones move to the next as a whole.
+local LONG_TABLE = 24
+
 local function typst_float(div, caption, blocks)
   local marks = div.attributes
   local kind = marks.kind == "fig" and "quarto-float-fig" or "quarto-float-tbl"
@@ -185,9 +233,10 @@ local function typst_float(div, caption, blocks)
   if marks.number == nil then head = head .. ", numbering: none" end
   if #caption > 0 then head = head .. ", caption: [" .. typst { pandoc.Plain(caption) } .. "]" end
   local result = pandoc.List { raw(head .. ", [") }
-  local after = pandoc.List()
+  local after, rows = pandoc.List(), 0
   for _, block in ipairs(blocks) do
     if block.t == "Table" then
+      for _, body in ipairs(block.bodies) do rows = rows + #body.body end
       result:insert(typst_table(column_widths(block, marks.widths)))
     elseif block.t == "Div" and block.classes:includes("table-note") then
       after:insert(block)
@@ -196,6 +245,10 @@ local function typst_float(div, caption, blocks)
     end
   end
   result:insert(raw("])" .. (div.identifier ~= "" and (" <" .. div.identifier .. ">") or "")))
+  if rows > LONG_TABLE then
+    result:insert(1, raw("#[#show figure: set block(breakable: true)"))
+    result:insert(raw("]"))
+  end
   result:extend(after)
   return result
 end
@@ -208,6 +261,14 @@ local function float(div)
   return typst_float(div, caption, blocks)
 end
 
+-- Only Word reads the alignment marks of `aligned`; lines that begin together read the same everywhere.
+local function word_math(math)
+  math.text = math.text:gsub("\\begin{aligned}(.-)\\end{aligned}", function(lines)
+    return "\\begin{array}{l}" .. lines:gsub("([^\\])&", "%1") .. "\\end{array}"
+  end)
+  return math
+end
+
 local function equation(div)
   local math = div.content[1].content[1]
   if target == "typst" then
@@ -218,7 +279,7 @@ local function equation(div)
   if target == "docx" then
     -- The style has a centred and a right tab stop, which is how Word users number equations.
     local tab = raw_inline("<w:r><w:tab/></w:r>")
-    local formula = pandoc.Math("InlineMath", "\\displaystyle " .. math.text)
+    local formula = pandoc.Math("InlineMath", "\\displaystyle " .. word_math(math).text)
     local text = "(" .. div.attributes.number .. ")"
     local number = pandoc.Span({ pandoc.Str(text) }, pandoc.Attr(div.identifier))
     return styled({ pandoc.Para { tab, formula, tab, number } }, "Equation")
@@ -338,6 +399,7 @@ function Pandoc(doc)
   doc = doc:walk { Table = finish_table }
   -- Inner blocks first: a float may stand inside a tab or a callout.
   doc = doc:walk { traverse = "typewise", Div = block }
+  if target == "docx" then doc = doc:walk { Math = word_math } end
   if target == "typst" then
     doc = doc:walk { Image = typst_image, Table = function(tbl)
       if not tbl.classes:includes("typst:no-figure") then return typst_table(tbl) end

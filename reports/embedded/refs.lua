@@ -153,9 +153,12 @@ local function reference(citation, capital)
   local identifier = citation.id:gsub("^%u", string.lower)
   local kind = kind_of(identifier)
   if kind == nil then return nil end
+  if numbers[identifier] == nil and titles[identifier] == nil then
+    error("@" .. identifier .. " has no target: a label stands after a caption, a heading, or the closing $$ of an equation.")
+  end
   local content = pandoc.Inlines {}
   if kind == "sec" and numbers[identifier] == nil then
-    content:extend(titles[identifier] or { pandoc.Str("?" .. identifier) })
+    content:extend(titles[identifier])
   else
     if citation.mode ~= "SuppressAuthor" then
       if #citation.prefix > 0 then
@@ -165,7 +168,7 @@ local function reference(citation, capital)
       end
       content:insert(pandoc.Str("\u{a0}"))
     end
-    content:insert(pandoc.Str(numbers[identifier] or ("?" .. identifier)))
+    content:insert(pandoc.Str(numbers[identifier]))
   end
   return pandoc.Link(content, "#" .. identifier, "", pandoc.Attr("", { "sz-ref" }))
 end
@@ -181,12 +184,25 @@ local function cite(element)
   return result
 end
 
+-- A heading is never more than one level below the one it belongs to: PDF/UA and screen readers insist.
+local function consecutive_levels(doc)
+  local above = {}
+  return doc:walk { Header = function(header)
+    while #above > 0 and above[#above].was >= header.level do above[#above] = nil end
+    local level = #above > 0 and above[#above].is + 1 or 1
+    above[#above + 1] = { was = header.level, is = level }
+    header.level = level
+    return header
+  end }
+end
+
 function Pandoc(doc)
   local lang = pandoc.utils.stringify(doc.meta.lang or "en"):sub(1, 2)
   word = words[lang] or words.en
   number_sections = doc.meta["number-sections"] == true
   doc = doc:walk { Div = conditional, Span = conditional, RawBlock = html_block }
   doc = doc:walk { Image = as_alt, Table = natural_widths }
+  doc = consecutive_levels(doc)
   doc = doc:walk(structure)
   return doc:walk { Cite = cite }
 end

@@ -200,3 +200,25 @@ def test_authors_and_dates() -> None:
     assert authors(None) == []
     assert date_text("2026-12-01", "en", Path("x")) == "December 1, 2026"
     assert date_text("in spring", "en", Path("x")) == "in spring"
+
+
+def test_an_equation_label_in_the_wrong_place_is_named(tmp_path: Path) -> None:
+    source = written(tmp_path, "text $$ a $$ {#eq-a} and @eq-a\n")
+    with pytest.raises(RenderError, match=r"@eq-a has no target: a label stands after .* the closing \$\$"):
+        render(source, ["html"], tmp_path / "out", renderer="embedded")
+
+
+def test_heading_levels_are_made_consecutive(tmp_path: Path) -> None:
+    """PDF/UA-1 refuses a document whose headings skip a level; here none is left to skip."""
+    source = written(tmp_path, "---\ntitle: T\n---\n\n## A\n\n#### B\n\n#### C\n\n## D\n\n### E\n")
+    html, pdf = render(source, ["html", "pdf"], tmp_path / "out", renderer="embedded")
+    text = html.path.read_text(encoding="utf-8")
+    assert [f"<h{level} data" in text or f"<h{level}>" in text for level in (1, 2, 3, 4)] == [True, True, False, False]
+    assert pdf.notes == ()
+
+
+def test_pictures_that_are_missing_are_named(tmp_path: Path) -> None:
+    source = written(tmp_path, "![A](nothing.svg)\n")
+    for format_ in ("pdf", "docx"):
+        with pytest.raises(RenderError, match=r"nothing\.svg"):
+            render(source, [format_], tmp_path / "out", renderer="embedded")  # type: ignore[list-item]
