@@ -32,7 +32,7 @@ def forest_rows(model: ModelResults) -> pd.DataFrame:
     return chosen
 
 
-def forest(model: ModelResults, study: StudyInfo, code: str | None = None) -> Figure:
+def forest(model: ModelResults, study: StudyInfo, code: str | None = None) -> Figure | None:
     """Draw the forest of one model.
 
     Parameters
@@ -46,13 +46,15 @@ def forest(model: ModelResults, study: StudyInfo, code: str | None = None) -> Fi
 
     Returns
     -------
-    Figure
-        Its alt text lists every quantity with mean and interval.
+    Figure or None
+        Its alt text lists every quantity with mean and interval; ``None`` for a model without estimates.
     """
     code = code or study.language
     talk = language(code)
     rows = forest_rows(model)
-    scale = str(rows["scale"].iloc[0]) if len(rows) else "raw"
+    if rows.empty:
+        return None
+    scale = str(rows["scale"].iloc[0])
     names = [short_name(model, str(name), talk) for name in rows["estimand"]]
     wrapped = [wrap(name, 34) for name in names]
     lines = [text.count("\n") + 1 for text in wrapped]

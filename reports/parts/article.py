@@ -141,7 +141,7 @@ class Article:
             return prose.diagnostics(self.n, model.name)
         title = escape(model_title(model, self.talk))
         interval = self.talk.interval(study.interval)
-        shares = figures.shares((model,), study, code)
+        shares = figures.shares((model,), study, code) if model.kind == "variance" else None
         forest = None if shares is not None else figures.forest(model, study, code)
         pieces = [prose.results(self.n, model.name)]
         pointer = self.talk.say("text.results_forest", slug=name) if forest is not None else ""

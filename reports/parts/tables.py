@@ -160,7 +160,9 @@ def priors_table(results: Results, talk: Language) -> str:
 
 def interpreted(parameter: Any) -> bool:
     """Whether a parameter means something to a reader, rather than completing the likelihood."""
-    return str(parameter["estimand"]).split(".")[0] not in {"nuisance", "initial", "predictor"}
+    estimand = str(parameter["estimand"])
+    own = estimand.split(".", maxsplit=1)[0] not in {"nuisance", "initial"}
+    return (own and not estimand.endswith((".fixed", ".intercept"))) or estimand.startswith("sd.")
 
 
 def _parameter_name(model: ModelResults, parameter: Any, talk: Language) -> str:

@@ -86,7 +86,8 @@ def _paragraphs(model: ModelResults) -> list[list[str]]:
 def headlines(model: ModelResults) -> tuple[str, ...]:
     """Return the estimands of a model that belong into a summary, in their order."""
     found = dict.fromkeys(model.estimates["estimand"])
-    return tuple(estimand for estimand in found if kind_of(estimand).headline)
+    shares = model.kind == "variance"  # elsewhere they are a by-product
+    return tuple(e for e in found if kind_of(e).headline and (shares or not e.startswith("share.")))
 
 
 def methods(n: Numbers, name: str) -> str:
@@ -157,9 +158,11 @@ def sampling(n: Numbers) -> str:
     talk = language(n.language)
     groups: dict[str, list[str]] = {}
     for model in n.results.each():
+        if int(model.diagnostics["draws"]) == 0:  # its sampling failed; the diagnostics say why
+            continue
         groups.setdefault(_sampling(model, talk), []).append(title(n, model))
-    if len(groups) == 1:
-        return next(iter(groups))
+    if len(groups) <= 1:
+        return next(iter(groups), "")
     return " ".join(
         talk.say("methods.sampler_for", models=talk.join([f"*{name}*" for name in names]), text=text)
         for text, names in groups.items()
@@ -196,7 +199,8 @@ def diagnostics(n: Numbers, name: str) -> str:
         )
     else:
         said.append(_not_trusted(model, talk))
-    remedies = [_remedy(entry) for entry in model.card.get("remedies") or ()]
+    tried = [_remedy(entry) for entry in model.card.get("remedies") or ()]
+    remedies = [step for step in tried if step != "as asked"]
     if remedies:
         said.append(talk.say("methods.remedies", remedies=talk.join(remedies)))
     return " ".join(said)

@@ -114,10 +114,10 @@ def _values(n: Numbers, key: str, model: ModelResults, row: pd.Series, kind: Kin
         "size": value.removeprefix(digits.MINUS),
         "value": value,
         "percent": value,
-        "units": _spread_units(unit, per, talk) if kind.name == "sd_effect" else _units(unit, talk, kind),
+        "units": _spread_units(unit, per, talk) if kind.name == "sd_effect" else _units(unit, talk, kind, value),
         "per": talk.unit(per, 2) if per else "",
         "higher": talk.say("words.higher" if positive else "words.lower"),
-        "rose": talk.say("words.rose" if positive else "words.fell"),
+        "rose": talk.say(f"words.{_movement(value, positive=positive)}"),
         "exceeded": talk.say("words.exceeded" if positive else "words.fell_short"),
         # The interval keeps its sign: it is that of the coefficient, whatever word says the direction.
         "ci": n.ci(key, what="percent" if percent else "mean"),
@@ -125,6 +125,13 @@ def _values(n: Numbers, key: str, model: ModelResults, row: pd.Series, kind: Kin
         "level": talk.say(f"words.{level}") if level else "",
         "effect": effect_name(parts.get("effect", ""), model, talk),
     }
+
+
+def _movement(value: str, *, positive: bool) -> str:
+    """Name a direction, but none for what is printed as zero: nothing *fell by 0.00 points*."""
+    if not any(digit in "123456789" for digit in value):
+        return "changed"
+    return "rose" if positive else "fell"
 
 
 def split_unit(unit: str, model: ModelResults) -> tuple[str, str]:
@@ -149,9 +156,12 @@ def _where(model: ModelResults, parts: Mapping[str, str], talk: Language) -> str
     return talk.say(f"where.{key}", m=talk.label(label_of(model, parts["m"])), v=parts["v"])
 
 
-def _units(unit: str, talk: Language, kind: Kind) -> str:
+def _units(unit: str, talk: Language, kind: Kind, value: str) -> str:
     if kind.name == "other":
         return f" {talk.unit(unit, 1)}" if unit and unit not in {"share", "correlation", "1"} else ""
+    if value.removeprefix(digits.MINUS) == "1":
+        # "one point" and "einen Punkt" without their article: 1 point, 1 Punkt.
+        return talk.unit(unit, 0).split(" ", 1)[-1]
     return talk.unit(unit, 1)
 
 

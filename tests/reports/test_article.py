@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
@@ -87,6 +89,38 @@ def test_a_study_that_is_not_simulated_does_not_say_so(tmp_path: Path, write_sam
         write_sample(tmp_path / "results", simulated=False), figures_folder=str(tmp_path / "figures")
     )
     assert "imulated data" not in everything(article)
+
+
+def test_a_model_whose_sampling_failed_is_told_and_breaks_nothing(
+    tmp_path: Path, write_sample: Callable[..., Path]
+) -> None:
+    folder = write_sample(tmp_path / "results")
+    verdict = "not trusted: sampling failed (check the priors)"
+    estimates = pd.read_csv(folder / "estimates.csv")
+    estimates[estimates["model"] != "depth"].to_csv(folder / "estimates.csv", index=False)
+    table = pd.read_csv(folder / "diagnostics.csv").set_index("model")
+    empty = ["rhat_max", "ess_bulk_min", "ess_tail_min", "bfmi_min", "pareto_k_max", "wall_seconds"]
+    table.loc["depth", empty] = float("nan")
+    table.loc["depth", ["draws", "chains"]] = 0
+    table.loc["depth", "verdict"] = verdict
+    table.reset_index().to_csv(folder / "diagnostics.csv", index=False)
+    path = folder / "fits" / "depth.json"
+    nothing = {
+        "verdict": verdict,
+        "sampler": "none",
+        "crosscheck": None,
+        "ppc": [],
+        "loo": [],
+        "curves": [],
+        "panel": None,
+    }
+    path.write_text(json.dumps(json.loads(path.read_text()) | nothing))
+    (folder / "fits" / "depth.nc").unlink()
+    article = Article.open(folder, figures_folder=str(tmp_path / "figures"))
+    text = everything(article)
+    assert "**Not trusted.** Sampling failed (check the priors)." in article.estimates(article.results.model("depth"))
+    assert set(re.findall(r"@((?:fig|tbl|eq)-[\w-]*\w)", text)) <= set(re.findall(r"\{#((?:fig|tbl|eq)-[\w-]+)", text))
+    assert "nan" not in re.sub(r"[\w/]*tmp[^)]*", "", text).split()
 
 
 def test_glossary_speaks_both_languages() -> None:
