@@ -13,6 +13,8 @@ _CELL_PROPERTIES = re.compile(r"<w:tcPr ?/>|<w:tcPr>(?P<inner>.*?)</w:tcPr>", re
 _SPAN = re.compile(r'<w:gridSpan w:val="(?P<columns>\d+)"')
 _RULE = '<w:bottom w:val="single" w:sz="4" w:space="0" w:color="1B1F24"/>'
 _NONE = '<w:bottom w:val="nil"/>'
+_STYLED = '<w:pStyle w:val="Compact" />'
+_WHOLE = 14
 _STAMP = (1980, 1, 1, 0, 0, 0)
 
 
@@ -44,13 +46,18 @@ def finish(path: Path, language: str) -> None:
 def _table(text: str) -> str:
     """Give every head cell its own rule: the style's rule reaches the first row only."""
     rows = _ROW.findall(text)
-    heads = [row for row in rows if "<w:tblHeader" in row]
+    heads = sum("<w:tblHeader" in row for row in rows)
     finished = []
+    # Short tables stay whole, longer ones at least keep their end with the note below.
+    loose = 0 if len(rows) <= _WHOLE else len(rows) - 2
+    rows = [
+        row if number < loose else row.replace(_STYLED, f"{_STYLED}<w:keepNext/>") for number, row in enumerate(rows)
+    ]
     for number, row in enumerate(rows):
-        if row not in heads:
+        if "<w:tblHeader" not in row:
             finished.append(row.replace("<w:tr>", "<w:tr><w:trPr><w:cantSplit/></w:trPr>", 1))
             continue
-        last = number == len(heads) - 1
+        last = number == heads - 1
         finished.append(_CELL_PROPERTIES.sub(partial(_head_cell, last=last), row))
     remaining = iter(finished)
     return _ROW.sub(lambda _: next(remaining), text)

@@ -118,16 +118,19 @@ local function finish_table(tbl)
   end
   if target ~= "html" then natural_widths(tbl) end
   for _, body in ipairs(tbl.bodies) do
-    if target == "html" then body.row_head_columns = 1 end
+    local grouped = false
     for _, row in ipairs(body.body) do
       local cells = row.cells
       local group = #cells == columns and columns > 2 and #cells[1].contents > 0
       for index = 2, #cells do group = group and #cells[index].contents == 0 end
       if group then
+        grouped = true
         cells[1].col_span = columns
         row.cells = { cells[1] }
       end
     end
+    -- A head column cannot hold cells that span beyond it.
+    if target == "html" and not grouped then body.row_head_columns = 1 end
   end
   return tbl
 end
@@ -224,7 +227,7 @@ local function typst_table(tbl)
 end
 
 -- Longer tables may run over the page; shorter ones move to the next as a whole.
-local LONG_TABLE = 24
+local LONG_TABLE = 18
 
 local function typst_float(div, caption, blocks)
   local marks = div.attributes

@@ -159,6 +159,13 @@ def test_docx_tables_are_native_with_header_rows(word: ET.Element) -> None:
         assert not list(table.iter(f"{W}tbl"))[1:], "nested table"
 
 
+def test_docx_rows_stay_whole_and_tables_keep_their_notes(word: ET.Element) -> None:
+    for table in word.iter(f"{W}tbl"):
+        for row in table.findall(f"{W}tr"):
+            assert row.find(f"{W}trPr/{W}cantSplit") is not None or row.find(f"{W}trPr/{W}tblHeader") is not None
+        assert all(one.find(f"{W}pPr/{W}keepNext") is not None for one in table.iter(f"{W}p") if text(one))
+
+
 def test_docx_special_signs_arrive_as_they_are(word: ET.Element) -> None:
     own = list(word.iter(f"{W}tbl"))[1]
     cells = [text(cell).strip("\N{EM SPACE}") for cell in own.iter(f"{W}tc")]
