@@ -166,7 +166,7 @@ class Numbers:
         model, estimand = self.split(key)
         full = f"{key}|{row['scale']}|{what}"
         direction = "0" if row["lower"] <= 0 <= row["upper"] else ("+" if row["mean"] > 0 else "-")
-        verdict = verdict_of(model, estimand)
+        verdict = verdict_of(model, estimand, rope=self.results.study.rope)
         self.used[full] = LockedNumber(
             full, _value(row, what), number_mcse(row, what, self.results.study.interval), text, direction,
             "" if verdict is None else verdict.word,
