@@ -37,12 +37,12 @@ def stamp() -> tuple[str, int]:
 
 def compiled[F: Callable[..., Any]](function: F) -> F:
     """Compile a numerical function on its first call."""
-    return cast("F", _cached(njit(cache=True, nogil=True)(function)))
+    return cast("F", _cached(njit(cache=True, nogil=True, error_model="numpy")(function)))
 
 
 def fast[F: Callable[..., Any]](function: F) -> F:
     """Compile a numerical function whose sums may be reordered."""
-    return cast("F", _cached(njit(cache=True, nogil=True, fastmath=_FAST)(function)))
+    return cast("F", _cached(njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)(function)))
 
 
 def _cached(dispatcher: Any) -> Any:

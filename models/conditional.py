@@ -56,12 +56,13 @@ def draw_effects(layout: Layout, products: CrossProducts, value: Natural, client
     q, effects = layout.q[0], int(np.sum(layout.k))
     r, s = value.client_factor.shape[2], value.therapist_factor.shape[2]
     largest = int(np.max(layout.unit[1:] - layout.unit[:-1]))
-    information, score = np.empty((q, q)), np.empty(q)
-    residual, root = np.empty(effects), np.empty((largest, r, r))
-    half, cross, whitened = np.empty((r, q)), np.empty((largest, r, q)), np.empty((largest, r))
-    root_t, half_t, cross_t, whitened_t = np.empty((s, s)), np.empty((s, q)), np.empty((s, q)), np.empty(s)
-    q_t, h_t, w = np.empty((q, q)), np.empty(q), np.zeros(q)
-    column, column_t = np.empty((r, 1)), np.empty((s, 1))
+    information, score, residual = np.empty((largest, q, q)), np.empty((largest, q)), np.empty((largest, effects))
+    root, half = np.empty((largest, r, r)), np.empty((largest, r, q))
+    cross, whitened = np.empty((largest, r, q)), np.empty((largest, r))
+    root_t, half_t = np.empty((1, s, s)), np.empty((1, s, q))
+    cross_t, whitened_t = np.empty((1, s, q)), np.empty((1, s))
+    q_t, h_t, w = np.empty((1, q, q)), np.empty((1, q)), np.zeros(q)
+    column, column_t = np.empty((1, r, 1)), np.empty((1, s, 1))
     for i in range(client_normals.shape[0]):
         kappa = np.exp(-2.0 * value.log_sigma[i])
         factor, factor_t = value.client_factor[i], value.therapist_factor[i]
@@ -71,41 +72,43 @@ def draw_effects(layout: Layout, products: CrossProducts, value: Natural, client
             h_t[:] = 0.0
             for c in range(begin, end):
                 m = c - begin
-                gather(layout, products, c, value.beta[i], kappa, value.loadings[i], residual, information, score)
-                eliminate(factor, information, score, root[m], half, cross[m], whitened[m])
-                _leave(information, score, cross[m], whitened[m], q_t, h_t)
+                gather(layout, products, c, value.beta[i], kappa, value.loadings[i], residual, information, score, m)
+                eliminate(factor, information, score, root, half, cross, whitened, m)
+                leave(information, score, cross, whitened, m, q_t, h_t, 0)
             if s > 0:
-                eliminate(factor_t, q_t, h_t, root_t, half_t, cross_t, whitened_t)
+                eliminate(factor_t, q_t, h_t, root_t, half_t, cross_t, whitened_t, 0)
                 for j in range(s):
-                    column_t[j, 0] = whitened_t[j] + therapist_normals[i, t, j]
-                backward(root_t, s, column_t, 1)
-                therapist_normals[i, t] = column_t[:, 0]
+                    column_t[0, j, 0] = whitened_t[0, j] + therapist_normals[i, t, j]
+                backward(root_t, 0, s, column_t, 0, 1)
                 for a in range(q):
                     w[a] = 0.0
                     for j in range(s):
-                        w[a] += factor_t[a, j] * column_t[j, 0]
+                        therapist_normals[i, t, j] = column_t[0, j, 0]
+                        w[a] += factor_t[a, j] * column_t[0, j, 0]
             for c in range(begin, end):
                 m = c - begin
                 for j in range(r):
-                    column[j, 0] = whitened[m, j] + client_normals[i, c, j]
+                    column[0, j, 0] = whitened[m, j] + client_normals[i, c, j]
                     for a in range(q):
-                        column[j, 0] -= cross[m, j, a] * w[a]
-                backward(root[m], r, column, 1)
-                client_normals[i, c] = column[:, 0]
+                        column[0, j, 0] -= cross[m, j, a] * w[a]
+                backward(root, m, r, column, 0, 1)
+                for j in range(r):
+                    client_normals[i, c, j] = column[0, j, 0]
 
 
 @compiled
-def _leave(information: Floats, score: Floats, cross: Floats, whitened: Floats, q_t: Floats, h_t: Floats) -> None:
-    """Add one client's A − AWA and g − AWg to its therapist's."""
-    q, r = score.shape[0], whitened.shape[0]
+def leave(information: Floats, score: Floats, cross: Floats, whitened: Floats, m: int, q_t: Floats, h_t: Floats,
+          n: int) -> None:  # fmt: skip
+    """Add what client m leaves to its therapist, A − AWA and g − AWg, to ``q_t[n]`` and ``h_t[n]``."""
+    q, r = score.shape[1], whitened.shape[1]
     for a in range(q):
-        h_t[a] += score[a]
+        h_t[n, a] += score[m, a]
         for j in range(r):
-            h_t[a] -= cross[j, a] * whitened[j]
+            h_t[n, a] -= cross[m, j, a] * whitened[m, j]
         for b in range(q):
-            q_t[a, b] += information[a, b]
+            q_t[n, a, b] += information[m, a, b]
             for j in range(r):
-                q_t[a, b] -= cross[j, a] * cross[j, b]
+                q_t[n, a, b] -= cross[m, j, a] * cross[m, j, b]
 
 
 @compiled
@@ -114,58 +117,69 @@ def unit_log_likelihood(layout: Layout, products: CrossProducts, value: Natural)
 
     Without therapists both are log p(y_c | θ). Needs ``products.client_squares``. Order of ``products``.
     """
-    q, groups, effects = layout.q[0], layout.p.shape[0], int(np.sum(layout.k))
+    q, effects = layout.q[0], int(np.sum(layout.k))
     draws, clients, units = value.phi.shape[0], products.rows.shape[0], layout.unit.shape[0] - 1
     r, s = value.client_factor.shape[2], value.therapist_factor.shape[2]
     by_client, by_therapist = np.empty((draws, clients)), np.empty((draws, units))
     largest = int(np.max(layout.unit[1:] - layout.unit[:-1]))
-    information, score, residual = np.empty((q, q)), np.empty(q), np.empty(effects)
-    root, half, cross, whitened = np.empty((r, r)), np.empty((r, q)), np.empty((r, q)), np.empty(r)
-    root_t, half_t, cross_t, whitened_t = np.empty((s, s)), np.empty((s, q)), np.empty((s, q)), np.empty(s)
-    own_q, own_h = np.empty((largest, q, q)), np.empty((largest, q))
-    q_t, h_t, rest_q, rest_h = np.empty((q, q)), np.empty(q), np.empty((q, q)), np.empty(q)
+    information, score, residual = np.empty((1, q, q)), np.empty((1, q)), np.empty((1, effects))
+    root, half, cross, whitened = np.empty((1, r, r)), np.empty((1, r, q)), np.empty((1, r, q)), np.empty((1, r))
+    root_t, half_t = np.empty((largest + 1, s, s)), np.empty((largest + 1, s, q))
+    cross_t, whitened_t = np.empty((largest + 1, s, q)), np.empty((largest + 1, s))
+    # Sums over the clients before each (row m) and after it (row m + 1), so that leaving one out is a sum, not a
+    # difference, which would lose digits.
+    before_q, before_h = np.empty((largest + 1, q, q)), np.empty((largest + 1, q))
+    after_q, after_h = np.empty((largest + 1, q, q)), np.empty((largest + 1, q))
     for i in range(draws):
         beta, log_sigma = value.beta[i], value.log_sigma[i]
         kappa = np.exp(-2.0 * log_sigma)
         for t in range(units):
             begin, end = layout.unit[t], layout.unit[t + 1]
-            q_t[:] = 0.0
-            h_t[:] = 0.0
+            size = end - begin
+            before_q[0], before_h[0], after_q[size], after_h[size] = 0.0, 0.0, 0.0, 0.0
             total = 0.0
             for c in range(begin, end):
                 m = c - begin
-                gather(layout, products, c, beta, kappa, value.loadings[i], residual, information, score)
-                alone = eliminate(value.client_factor[i], information, score, root, half, cross, whitened)
-                start = 0
-                for g in range(groups):
-                    p, b = layout.p[g], layout.beta[g]
-                    mine = products.client_squares[c]
-                    square = mine[start + p * p + p]
-                    for j in range(p):
-                        slope = -2.0 * mine[start + p * p + j]
-                        for l in range(p):
-                            slope += mine[start + j * p + l] * beta[b + l]
-                        square += beta[b + j] * slope
-                    alone -= 0.5 * (products.rows[c, g] * (_LOG_2PI + 2.0 * log_sigma[g]) + kappa[g] * square)
-                    start += p * p + p + 1
+                gather(layout, products, c, beta, kappa, value.loadings[i], residual, information, score, 0)
+                alone = eliminate(value.client_factor[i], information, score, root, half, cross, whitened, 0)
+                alone += own_rows(layout, products, c, beta, log_sigma, kappa)
                 by_client[i, c] = alone
                 total += alone
-                own_q[m] = 0.0
-                own_h[m] = 0.0
-                _leave(information, score, cross, whitened, own_q[m], own_h[m])
-                q_t += own_q[m]
-                h_t += own_h[m]
+                if s > 0:
+                    after_q[m], after_h[m] = 0.0, 0.0
+                    leave(information, score, cross, whitened, 0, after_q, after_h, m)  # the client's own, for now
+                    before_q[m + 1] = before_q[m] + after_q[m]
+                    before_h[m + 1] = before_h[m] + after_h[m]
             if s > 0:
-                whole = eliminate(value.therapist_factor[i], q_t, h_t, root_t, half_t, cross_t, whitened_t)
+                factor = value.therapist_factor[i]
+                whole = eliminate(factor, before_q, before_h, root_t, half_t, cross_t, whitened_t, size)
                 total += whole
-                for c in range(begin, end):
-                    rest_q[:] = 0.0
-                    rest_h[:] = 0.0
-                    for other in range(begin, end):  # summed anew: a difference would lose digits
-                        if other != c:
-                            rest_q += own_q[other - begin]
-                            rest_h += own_h[other - begin]
-                    without = eliminate(value.therapist_factor[i], rest_q, rest_h, root_t, half_t, cross_t, whitened_t)
-                    by_client[i, c] += whole - without
+                for m in range(size - 1, -1, -1):
+                    before_q[m] += after_q[m + 1]
+                    before_h[m] += after_h[m + 1]
+                    by_client[i, begin + m] += whole - eliminate(
+                        factor, before_q, before_h, root_t, half_t, cross_t, whitened_t, m
+                    )
+                    after_q[m] += after_q[m + 1]
+                    after_h[m] += after_h[m + 1]
             by_therapist[i, t] = total
     return by_client, by_therapist
+
+
+@compiled
+def own_rows(layout: Layout, products: CrossProducts, c: int, beta: Floats, log_sigma: Floats, kappa: Floats) -> float:
+    """Return the part of a client's log density without random effects."""
+    total = 0.0
+    start = 0
+    mine = products.client_squares[c]
+    for g in range(layout.p.shape[0]):
+        p, b = layout.p[g], layout.beta[g]
+        square = mine[start + p * p + p]
+        for j in range(p):
+            slope = -2.0 * mine[start + p * p + j]
+            for l in range(p):
+                slope += mine[start + j * p + l] * beta[b + l]
+            square += beta[b + j] * slope
+        total -= 0.5 * (products.rows[c, g] * (_LOG_2PI + 2.0 * log_sigma[g]) + kappa[g] * square)
+        start += p * p + p + 1
+    return total

@@ -182,14 +182,14 @@ def add_rows(
 
 
 @fast
-def cholesky(matrix: Floats, size: int) -> float:
-    """Overwrite the lower triangle by its Cholesky factor; return log|matrix|, NaN if not positive."""
+def cholesky(matrix: Floats, m: int, size: int) -> float:
+    """Overwrite the lower triangle of ``matrix[m]`` by its Cholesky factor; return log|matrix|, NaN if not positive."""
     determinant = 1.0
     total = 0.0
     for j in range(size):
-        pivot = matrix[j, j]
+        pivot = matrix[m, j, j]
         for l in range(j):
-            pivot -= matrix[j, l] * matrix[j, l]
+            pivot -= matrix[m, j, l] * matrix[m, j, l]
         if not pivot > 0.0:
             return np.nan
         determinant *= pivot
@@ -197,27 +197,30 @@ def cholesky(matrix: Floats, size: int) -> float:
             total += math.log(determinant)
             determinant = 1.0
         root = math.sqrt(pivot)
-        matrix[j, j] = root
+        matrix[m, j, j] = root
         inverse = 1.0 / root
         for i in range(j + 1, size):
-            value = matrix[i, j]
+            value = matrix[m, i, j]
             for l in range(j):
-                value -= matrix[i, l] * matrix[j, l]
-            matrix[i, j] = value * inverse
+                value -= matrix[m, i, l] * matrix[m, j, l]
+            matrix[m, i, j] = value * inverse
     return total + math.log(determinant)
 
 
 @fast
 def gather(layout: Layout, products: CrossProducts, c: int, beta: Floats, kappa: Floats, loadings: Floats,
-           residual: Floats, information: Floats, score: Floats) -> None:  # fmt: skip
-    """Form A_c (``information``) and g_c (``score``) of one client, and Z'(y − Xβ) per group (``residual``)."""
+           residual: Floats, information: Floats, score: Floats, m: int) -> None:  # fmt: skip
+    """Form A_c (``information[m]``) and g_c (``score[m]``) of client c, and Z'(y − Xβ) per group (``residual[m]``).
+
+    Work arrays carry an index m of the client among those of its therapist: slices would cost more than the sums.
+    """
     q = layout.q[0]
     for a in range(q):
-        score[a] = 0.0
+        score[m, a] = 0.0
         for b in range(q):
-            information[a, b] = 0.0
+            information[m, a, b] = 0.0
     offset = 0
-    record = products.blocks[c]
+    record = products.blocks
     for g in range(layout.p.shape[0]):
         p, k = layout.p[g], layout.k[g]
         if products.rows[c, g] > 0:
@@ -225,34 +228,36 @@ def gather(layout: Layout, products: CrossProducts, c: int, beta: Floats, kappa:
             zx = zz + k * k
             zy = zx + k * p
             for i in range(k):
-                value = record[zy + i]
+                value = record[c, zy + i]
                 for j in range(p):
-                    value -= record[zx + i * p + j] * beta[layout.beta[g] + j]
-                residual[offset + i] = value
+                    value -= record[c, zx + i * p + j] * beta[layout.beta[g] + j]
+                residual[m, offset + i] = value
             first, width = layout.active_start[g], layout.active_start[g + 1] - layout.active_start[g]
             for a in range(width):
                 row = layout.loading[g] + a * k
                 row_a = layout.active[first + a]
                 value = 0.0
                 for i in range(k):
-                    value += loadings[row + i] * residual[offset + i]
-                score[row_a] += kappa[g] * value
+                    value += loadings[row + i] * residual[m, offset + i]
+                score[m, row_a] += kappa[g] * value
                 for j in range(k):
                     value = 0.0
                     for i in range(k):
-                        value += loadings[row + i] * record[zz + i * k + j]
+                        value += loadings[row + i] * record[c, zz + i * k + j]
                     value *= kappa[g]
                     for b in range(a + 1):
-                        information[row_a, layout.active[first + b]] += value * loadings[layout.loading[g] + b * k + j]
+                        information[m, row_a, layout.active[first + b]] += (
+                            value * loadings[layout.loading[g] + b * k + j]
+                        )
         offset += k
     for a in range(q):  # groups filled one triangle of their active rows; rows of `active` are increasing
         for b in range(a):
-            information[b, a] = information[a, b]
+            information[m, b, a] = information[m, a, b]
 
 
 @fast
 def eliminate(factor: Floats, information: Floats, score: Floats, root: Floats, half: Floats, cross: Floats,
-              whitened: Floats) -> float:  # fmt: skip
+              whitened: Floats, m: int) -> float:  # fmt: skip
     """Integrate d ~ N(0, I) out of exp(score'·Ld − ½ d'L'·information·Ld), L = ``factor`` (q × r).
 
     With C C' = I + L'AL it leaves C (``root``), C⁻¹L' (``half``), C⁻¹L'A (``cross``) and C⁻¹L'g
@@ -261,48 +266,48 @@ def eliminate(factor: Floats, information: Floats, score: Floats, root: Floats, 
     q, r = factor.shape
     for i in range(r):
         for b in range(q):
-            half[i, b] = factor[b, i]
+            half[m, i, b] = factor[b, i]
             value = 0.0
             for a in range(q):
-                value += factor[a, i] * information[a, b]
-            cross[i, b] = value
+                value += factor[a, i] * information[m, a, b]
+            cross[m, i, b] = value
         value = 0.0
         for a in range(q):
-            value += factor[a, i] * score[a]
-        whitened[i] = value
+            value += factor[a, i] * score[m, a]
+        whitened[m, i] = value
         for j in range(i + 1):
             value = 0.0
             for b in range(q):
-                value += cross[i, b] * factor[b, j]
-            root[i, j] = value
-        root[i, i] += 1.0
-    log_determinant = cholesky(root, r)
+                value += cross[m, i, b] * factor[b, j]
+            root[m, i, j] = value
+        root[m, i, i] += 1.0
+    log_determinant = cholesky(root, m, r)
     square = 0.0
     for i in range(r):
-        inverse = 1.0 / root[i, i]
+        inverse = 1.0 / root[m, i, i]
         for j in range(i):
             for b in range(q):
-                half[i, b] -= root[i, j] * half[j, b]
-                cross[i, b] -= root[i, j] * cross[j, b]
-            whitened[i] -= root[i, j] * whitened[j]
+                half[m, i, b] -= root[m, i, j] * half[m, j, b]
+                cross[m, i, b] -= root[m, i, j] * cross[m, j, b]
+            whitened[m, i] -= root[m, i, j] * whitened[m, j]
         for b in range(q):
-            half[i, b] *= inverse
-            cross[i, b] *= inverse
-        whitened[i] *= inverse
-        square += whitened[i] * whitened[i]
+            half[m, i, b] *= inverse
+            cross[m, i, b] *= inverse
+        whitened[m, i] *= inverse
+        square += whitened[m, i] * whitened[m, i]
     return 0.5 * (square - log_determinant)
 
 
 @fast
-def backward(root: Floats, size: int, columns: Floats, width: int) -> None:
-    """Overwrite ``columns`` (size × width) by C⁻ᵀ columns."""
+def backward(root: Floats, m: int, size: int, columns: Floats, n: int, width: int) -> None:
+    """Overwrite ``columns[n]`` (size × width) by C⁻ᵀ columns, C = ``root[m]``."""
     for i in range(size - 1, -1, -1):
-        inverse = 1.0 / root[i, i]
+        inverse = 1.0 / root[m, i, i]
         for j in range(i + 1, size):
             for b in range(width):
-                columns[i, b] -= root[j, i] * columns[j, b]
+                columns[n, i, b] -= root[m, j, i] * columns[n, j, b]
         for b in range(width):
-            columns[i, b] *= inverse
+            columns[n, i, b] *= inverse
 
 
 @fast
@@ -368,10 +373,11 @@ def marginal(layout: Layout, products: CrossProducts, beta: Floats, log_sigma: F
     information, score = np.empty((largest, q, q)), np.empty((largest, q))
     residual, root = np.empty((largest, effects)), np.empty((largest, r, r))
     half, cross, whitened = np.empty((largest, r, q)), np.empty((largest, r, q)), np.empty((largest, r))
-    q_t, h_t = np.empty((q, q)), np.empty(q)
-    root_t, half_t, cross_t, whitened_t = np.empty((s, s)), np.empty((s, q)), np.empty((s, q)), np.empty((s, 1))
+    q_t, h_t = np.empty((1, q, q)), np.empty((1, q))
+    root_t, half_t = np.empty((1, s, s)), np.empty((1, s, q))
+    cross_t, whitened_t, z_t = np.empty((1, s, q)), np.empty((1, s)), np.empty((1, s, 1))
     w, cov_t = np.zeros(q), np.zeros((q, q))
-    z, eta, rest = np.empty((r, 1)), np.empty(q), np.empty(q)
+    z, eta, rest = np.empty((1, r, 1)), np.empty(q), np.empty(q)
     shrink, spread, second = np.empty((q, q)), np.empty((q, q)), np.empty((q, q))
     product = np.empty((q, effects + 1))
     if with_gradient:
@@ -389,21 +395,21 @@ def marginal(layout: Layout, products: CrossProducts, beta: Floats, log_sigma: F
         h_t[:] = 0.0
         for c in range(begin, end):
             m = c - begin
-            gather(layout, products, c, beta, kappa, loadings, residual[m], information[m], score[m])
-            total += eliminate(client_factor, information[m], score[m], root[m], half[m], cross[m], whitened[m])
+            gather(layout, products, c, beta, kappa, loadings, residual, information, score, m)
+            total += eliminate(client_factor, information, score, root, half, cross, whitened, m)
             if s > 0:
                 for a in range(q):
                     value = score[m, a]
                     for i in range(r):
                         value -= cross[m, i, a] * whitened[m, i]
-                    h_t[a] += value
+                    h_t[0, a] += value
                     for b in range(q):
                         value = information[m, a, b]
                         for i in range(r):
                             value -= cross[m, i, a] * cross[m, i, b]
-                        q_t[a, b] += value
+                        q_t[0, a, b] += value
         if s > 0:
-            total += eliminate(therapist_factor, q_t, h_t, root_t, half_t, cross_t, whitened_t[:, 0])
+            total += eliminate(therapist_factor, q_t, h_t, root_t, half_t, cross_t, whitened_t, 0)
         if not with_gradient:
             continue
         if s > 0:
@@ -411,33 +417,35 @@ def marginal(layout: Layout, products: CrossProducts, beta: Floats, log_sigma: F
                 for b in range(q):
                     value = 0.0
                     for i in range(s):
-                        value += half_t[i, a] * half_t[i, b]
+                        value += half_t[0, i, a] * half_t[0, i, b]
                     cov_t[a, b] = value  # S_t
-            backward(root_t, s, whitened_t, 1)  # z_t
-            backward(root_t, s, cross_t, q)  # P_t L_w' Q_t
+            for i in range(s):
+                z_t[0, i, 0] = whitened_t[0, i]
+            backward(root_t, 0, s, z_t, 0, 1)
+            backward(root_t, 0, s, cross_t, 0, q)  # P_t L_w' Q_t
             for a in range(q):
                 value = 0.0
                 for i in range(s):
-                    value += therapist_factor[a, i] * whitened_t[i, 0]
+                    value += therapist_factor[a, i] * z_t[0, i, 0]
                 w[a] = value
             for a in range(q):
-                value = h_t[a]
+                value = h_t[0, a]
                 for b in range(q):
-                    value -= q_t[a, b] * w[b]
+                    value -= q_t[0, a, b] * w[b]
                 for i in range(s):
-                    d_therapist[a, i] += value * whitened_t[i, 0] - cross_t[i, a]
+                    d_therapist[a, i] += value * z_t[0, i, 0] - cross_t[0, i, a]
         for c in range(begin, end):
             m = c - begin
             for i in range(r):  # z_c = C⁻ᵀ (C⁻¹L'g − C⁻¹L'A w)
                 value = whitened[m, i]
                 for a in range(q):
                     value -= cross[m, i, a] * w[a]
-                z[i, 0] = value
-            backward(root[m], r, z, 1)
+                z[0, i, 0] = value
+            backward(root, m, r, z, 0, 1)
             for a in range(q):
                 value = w[a]
                 for i in range(r):
-                    value += client_factor[a, i] * z[i, 0]
+                    value += client_factor[a, i] * z[0, i, 0]
                 eta[a] = value
             for a in range(q):
                 value = score[m, a]
@@ -457,10 +465,10 @@ def marginal(layout: Layout, products: CrossProducts, beta: Floats, log_sigma: F
                         for l in range(q):
                             value += spread[a, l] * cov_t[l, b]
                         second[a, b] = value
-            backward(root[m], r, cross[m], q)
+            backward(root, m, r, cross, m, q)
             for a in range(q):
                 for i in range(r):
-                    value = rest[a] * z[i, 0] - cross[m, i, a]
+                    value = rest[a] * z[0, i, 0] - cross[m, i, a]
                     if s > 0:
                         for l in range(q):
                             value += second[a, l] * cross[m, i, l]
@@ -492,7 +500,7 @@ def marginal(layout: Layout, products: CrossProducts, beta: Floats, log_sigma: F
                             value += spread[a, l] * shrink[b, l]
                         second[a, b] += value
             _group_scores(
-                layout, products, c, residual[m], loadings, kappa, eta, second, product, d_beta, d_loadings, rss
+                layout, products, c, m, residual, loadings, kappa, eta, second, product, d_beta, d_loadings, rss
             )
     if with_gradient:
         for g in range(groups):
@@ -504,12 +512,12 @@ def marginal(layout: Layout, products: CrossProducts, beta: Floats, log_sigma: F
 
 
 @fast
-def _group_scores(layout: Layout, products: CrossProducts, c: int, residual: Floats, loadings: Floats, kappa: Floats,
+def _group_scores(layout: Layout, products: CrossProducts, c: int, m: int, residual: Floats, loadings: Floats, kappa: Floats,
                   eta: Floats, second: Floats, product: Floats, d_beta: Floats, d_loadings: Floats,
                   rss: Floats) -> None:  # fmt: skip
     """Add one client's expected scores of β and Λ, and its part of E[RSS_g], given η̂ and E[ηη']."""
     offset = 0
-    record = products.blocks[c]
+    record = products.blocks
     for g in range(layout.p.shape[0]):
         p, k = layout.p[g], layout.k[g]
         if products.rows[c, g] > 0:
@@ -521,7 +529,7 @@ def _group_scores(layout: Layout, products: CrossProducts, c: int, residual: Flo
                 for j in range(k):
                     value = 0.0
                     for i in range(k):
-                        value += loadings[start + b * k + i] * record[zz + i * k + j]
+                        value += loadings[start + b * k + i] * record[c, zz + i * k + j]
                     product[b, j] = value
             for a in range(width):
                 row = layout.active[first + a]
@@ -530,13 +538,13 @@ def _group_scores(layout: Layout, products: CrossProducts, c: int, residual: Flo
                     for b in range(width):
                         value += second[row, layout.active[first + b]] * product[b, j]
                     loading = loadings[start + a * k + j]
-                    rss[g] += loading * (value - 2.0 * eta[row] * residual[offset + j])
-                    d_loadings[start + a * k + j] += kappa[g] * (eta[row] * residual[offset + j] - value)
+                    rss[g] += loading * (value - 2.0 * eta[row] * residual[m, offset + j])
+                    d_loadings[start + a * k + j] += kappa[g] * (eta[row] * residual[m, offset + j] - value)
             for i in range(k):
                 value = 0.0
                 for a in range(width):
                     value += loadings[start + a * k + i] * eta[layout.active[first + a]]
                 value *= kappa[g]
                 for j in range(p):
-                    d_beta[layout.beta[g] + j] -= record[zx + i * p + j] * value
+                    d_beta[layout.beta[g] + j] -= record[c, zx + i * p + j] * value
         offset += k

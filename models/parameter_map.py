@@ -245,18 +245,18 @@ def _system(map_: ParameterMap, system: int, phi: Floats, total: Floats, covaria
 def _solve_seen(seen: Ints, covariance: Floats, right: Floats) -> Floats:
     """Solve Σ_ee a = right over the observed responses e; zero elsewhere."""
     size = seen.shape[0]
-    factor, solution = np.zeros((size, size)), np.zeros((size, 1))
+    factor, solution = np.zeros((1, size, size)), np.zeros((1, size, 1))
     for i in range(size):  # unobserved responses stand as unit rows, so that no index list is needed
         for j in range(i + 1):
-            factor[i, j] = covariance[i, j] if seen[i] and seen[j] else (1.0 if i == j else 0.0)
-    cholesky(factor, size)
+            factor[0, i, j] = covariance[i, j] if seen[i] and seen[j] else (1.0 if i == j else 0.0)
+    cholesky(factor, 0, size)
     for i in range(size):
         value = right[i] if seen[i] else 0.0
         for j in range(i):
-            value -= factor[i, j] * solution[j, 0]
-        solution[i, 0] = value / factor[i, i]
-    backward(factor, size, solution, 1)
-    return solution[:, 0]
+            value -= factor[0, i, j] * solution[0, j, 0]
+        solution[0, i, 0] = value / factor[0, i, i]
+    backward(factor, 0, size, solution, 0, 1)
+    return solution[0, :, 0]
 
 
 @compiled
