@@ -380,10 +380,11 @@ def _answer(result: RunResult, report_files: Sequence[Path], speaker: Voice) -> 
     from .reports.console import table
     from .reports.overview import read_folder
 
-    content = {**read_folder(result.folder), "report": report_files, "results": result.folder}
+    tables = read_folder(result.folder)
+    content = {**tables, "report": report_files, "results": result.folder}
     shown = ("model", "sampler", "rhat_max", "ess_bulk_min", "divergences", "verdict")
     places = [f"Results: {result.folder}", *(f"{file.suffix.lstrip('.').upper():<5} {file}" for file in report_files)]
-    speaker.answer(content, table("Models", content["diagnostics"], shown), "\n".join(places))
+    speaker.answer(content, table("Models", tables["diagnostics"], shown), "\n".join(places))
 
 
 def _status(study: Path, speaker: Voice, *, out: Path | None, explain: bool) -> None:

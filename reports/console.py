@@ -7,7 +7,6 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..data.errors import Fault, InputError, SafezoneError
@@ -190,6 +189,7 @@ def plain(value: object) -> object:
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> plain({"file": Path("a.csv"), "mean": float("nan")})
     {'file': 'a.csv', 'mean': None}
     """

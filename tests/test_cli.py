@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from safezone.cli import app, main
 from safezone.data.errors import Fault, InputError
 
@@ -208,6 +209,7 @@ def test_no_colour_codes_in_a_pipe(tmp_path: Path) -> None:
 
 def test_faults_are_a_table_in_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     from rich.console import Console
+
     from safezone.reports.console import fault_table
 
     fault = Fault("error", "sessions.csv", 7, "saf_c", "A rating lies in its range.", "12", "Correct it.")

@@ -52,8 +52,9 @@ def test_the_study_file_guide_gives_the_defaults() -> None:
     from safezone.data import config
 
     text = (ROOT / "docs/study-file.md").read_text(encoding="utf-8")
-    for heading, model in {"[sampling]": config.SamplingSection, "[study]": config.StudySection}.items():
-        rows = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", sections(text)[heading], re.MULTILINE))
+    models: dict[str, type[BaseModel]] = {"[sampling]": config.SamplingSection, "[study]": config.StudySection}
+    for heading, model in models.items():
+        rows: dict[str, str] = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", sections(text)[heading], re.MULTILINE))
         for key, default in rows.items():
             (value,) = tomllib.loads(f"x = {default}").values()
             assert model.model_fields[key].default in (value, tuple(value) if isinstance(value, list) else value), key
