@@ -10,9 +10,9 @@ import numpy as np
 
 from . import parameter_map as laws
 from .gaussian import Free, GaussianSystem, Poly, Structure
-from .kernel import CrossProducts, Floats, Ints, Layout, add_rows, empty_products, make_layout
 from .objective import log_density
 from .parameter_map import Level, ParameterMap
+from .products import CrossProducts, Floats, Ints, Layout, add_rows, empty_products, make_layout
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from numba import njit
 from numba.core import caching
 
 numba_caching: Any = caching  # untyped
-FILES = ("compiled.py", "kernel.py", "parameter_map.py", "objective.py", "conditional.py")
+FILES = ("compiled.py", "products.py", "kernel.py", "parameter_map.py", "objective.py", "conditional.py")
 
 # Reassociation and fused multiply-add only: NaN and infinity must keep their meaning (a rejected proposal).
 _FAST = {"contract", "reassoc", "nsz", "arcp"}

@@ -14,9 +14,10 @@ from __future__ import annotations
 import numpy as np
 
 from .compiled import compiled
-from .kernel import _LOG_2PI, CrossProducts, Floats, Layout, backward, eliminate, gather
+from .kernel import LOG_2PI, backward, eliminate, gather
 from .objective import Natural, natural
 from .parameter_map import ParameterMap
+from .products import CrossProducts, Floats, Layout
 
 
 @compiled
@@ -180,6 +181,6 @@ def own_rows(layout: Layout, products: CrossProducts, c: int, beta: Floats, log_
             for l in range(p):
                 slope += mine[start + j * p + l] * beta[b + l]
             square += beta[b + j] * slope
-        total -= 0.5 * (products.rows[c, g] * (_LOG_2PI + 2.0 * log_sigma[g]) + kappa[g] * square)
+        total -= 0.5 * (products.rows[c, g] * (LOG_2PI + 2.0 * log_sigma[g]) + kappa[g] * square)
         start += p * p + p + 1
     return total

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .compiled import compiled
-from .kernel import CrossProducts, Floats, Layout, marginal
+from .kernel import marginal
 from .parameter_map import (
     ParameterMap,
     condition,
@@ -27,6 +27,7 @@ from .parameter_map import (
     structure,
     structure_back,
 )
+from .products import CrossProducts, Floats, Layout
 
 
 class Natural(NamedTuple):

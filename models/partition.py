@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .compilation import add_group, lay_out
-from .kernel import CrossProducts, empty_products
+from .products import CrossProducts, empty_products
 
 if TYPE_CHECKING:
     from .gaussian import Floats, GaussianSystem

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from safezone.models import conditional, kernel
+from safezone.models import products as cross_products
 from safezone.models.objective import Natural
 
 # Hypothesis draws a seed and the shape; numpy fills it. Deadline off: the first example compiles.
@@ -21,8 +22,8 @@ RANDOM = settings(max_examples=40, deadline=None, derandomize=True, suppress_hea
 class System:
     """A random system: the layout, its cross-products, its rows and a random parameter point."""
 
-    layout: kernel.Layout
-    products: kernel.CrossProducts
+    layout: cross_products.Layout
+    products: cross_products.CrossProducts
     rows: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
     therapist: np.ndarray
     beta: np.ndarray
@@ -74,14 +75,14 @@ def random_system(seed: int, responses: int, q: int, therapists: int, *, per_cli
     unit = np.searchsorted(therapist, np.arange(therapist.max() + 2))
     active = [sorted(rng.choice(q, rng.integers(1, q + 1), replace=False).tolist()) for _ in range(responses)]
     p, k = rng.integers(0, 4, responses).tolist(), rng.integers(1, 4, responses).tolist()
-    layout = kernel.make_layout(q, p, k, active, unit)
-    products = kernel.empty_products(layout, clients, per_client=per_client)
+    layout = cross_products.make_layout(q, p, k, active, unit)
+    products = cross_products.empty_products(layout, clients, per_client=per_client)
     rows = []
     for g in range(responses):
         client = rng.permutation(np.repeat(np.arange(clients), rng.integers(0, 5, clients)))
         x, z = rng.normal(size=(len(client), p[g])), rng.normal(size=(len(client), k[g]))
         y = rng.normal(size=len(client))
-        kernel.add_rows(layout, products, g, client, x, z, y)
+        cross_products.add_rows(layout, products, g, client, x, z, y)
         rows.append((client, x, z, y))
     r = int(rng.integers(1, q + 1))
     s = int(rng.integers(1, q + 1)) if therapists else 0
@@ -138,11 +139,11 @@ def test_gradient_equals_central_differences(seed: int, responses: int, q: int, 
 
 def test_batches_give_the_same_bits() -> None:
     system = random_system(7, 3, 4, 2, per_client=True)
-    again = kernel.empty_products(system.layout, system.products.rows.shape[0], per_client=True)
+    again = cross_products.empty_products(system.layout, system.products.rows.shape[0], per_client=True)
     for start in range(0, 40, 3):
         for g, (client, x, z, y) in enumerate(system.rows):
             part = slice(start, start + 3)
-            kernel.add_rows(system.layout, again, g, client[part], x[part], z[part], y[part])
+            cross_products.add_rows(system.layout, again, g, client[part], x[part], z[part], y[part])
     whole = random_system(7, 3, 4, 2, per_client=True).products
     for one, other in zip(again, whole, strict=True):
         np.testing.assert_array_equal(one, other)
