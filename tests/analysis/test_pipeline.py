@@ -427,7 +427,8 @@ def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_fresh_run_and_status_import_no_sampler_and_no_statistics(fake, study_file):
-    run(study_file)
+    first = python("from safezone.analysis.pipeline import run; run(sys.argv[2])", str(study_file))
+    assert first.returncode == 0, first.stderr
     code = """
 from safezone.analysis.pipeline import run, status
 assert run(sys.argv[2]).refitted == ()
