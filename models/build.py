@@ -122,7 +122,7 @@ def build(study: Study, kind: str, name: str, options: ModelSection) -> Design:
         notes=_notes(study, options, known_therapists, code["client"]),
     )
     design = dataclasses.replace(design, paths=nuisance_paths(design))
-    design = dataclasses.replace(design, account=_account(study, design))
+    design = dataclasses.replace(design, account=_account(study, design, axis.values))
     refuse_degenerate(study, design)
     return with_overrides(study, design)
 
@@ -145,7 +145,7 @@ def _rows(study: Study, name: str, options: ModelSection, axis: TimeAxis) -> tup
     return rows, excluded
 
 
-def _account(study: Study, design: Design) -> RowAccount:
+def _account(study: Study, design: Design, times: Floats) -> RowAccount:
     """Count imputed values and starts of series."""
     imputed: list[tuple[str, int]] = []
     if design.latent:
@@ -157,8 +157,13 @@ def _account(study: Study, design: Design) -> RowAccount:
     starts: list[tuple[str, int]] = []
     if design.dynamic:
         first = ~pd.Series(design.client).duplicated().to_numpy()
-        start = design.previous < 0
-        starts = [("first session", int((start & first).sum())), ("after a gap", int((start & ~first).sum()))]
+        start = (design.previous < 0) & ~first
+        gap = lag_links(study, design.options, design.row, times).previous < 0
+        starts = [
+            ("first session", int(first.sum())),
+            ("after a gap", int((start & gap).sum())),
+            ("after a session with a missing rating", int((start & ~gap).sum())),
+        ]
     return dataclasses.replace(
         design.account, imputed=tuple((n, k) for n, k in imputed if k), starts=tuple((n, k) for n, k in starts if k)
     )
@@ -166,7 +171,7 @@ def _account(study: Study, design: Design) -> RowAccount:
 
 def _links(study: Study, options: ModelSection, rows: Ints, axis: TimeAxis, dynamic: bool) -> Links:
     if dynamic:
-        return lag_links(study, options, rows, axis.values)
+        return lag_links(study, options, rows, axis.values, needed=(*options.predictors, str(options.outcome)))
     if options.residual == "ar1":
         return residual_links(study, rows)
     return no_links(rows)

@@ -112,13 +112,21 @@ def no_links(rows: Ints) -> Links:
     return Links(np.full(len(rows), -1, dtype=np.int64), np.zeros(len(rows), dtype=np.int64))
 
 
-def lag_links(study: Study, options: ModelSection, rows: Ints, times: Floats) -> Links:
-    """Link each row to the previous session, if that session is used and no gap lies between."""
+def lag_links(
+    study: Study, options: ModelSection, rows: Ints, times: Floats, needed: Sequence[str] = ()
+) -> Links:
+    """Link each row to the previous session, if that session is used and no gap lies between.
+
+    Where one of the variables ``needed`` is not rated in the previous session, the series starts anew:
+    given the client's latent means, a session after an unknown one is distributed as after a gap, so
+    nothing has to be imputed and the likelihood stays closed.
+    """
     at = previous_row(study, options.max_gap, times=times if options.max_gap is not None else None)
     position = np.full(len(study.sessions), -1, dtype=np.int64)
     position[rows] = np.arange(len(rows))
     before = at[rows]
-    previous = np.where(before >= 0, position[before], -1)
+    known = study.sessions[list(needed)].notna().to_numpy().all(axis=1)
+    previous = np.where((before >= 0) & known[before], position[before], -1)
     return Links(previous.astype(np.int64), (previous >= 0).astype(np.int64))
 
 
