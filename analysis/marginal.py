@@ -38,7 +38,7 @@ Floats = NDArray[np.float64]
 
 K_HAT_LIMIT = 0.5
 """Above it (Vehtari et al. 2024: variance of the weights may be infinite) NUTS takes over."""
-DEGREES_OF_FREEDOM = 7.0
+DEGREES_OF_FREEDOM = 5.0
 PILOT = 1000
 HOPELESS = 0.9
 """If the first proposals reach this k̂, no more are evaluated."""
@@ -161,12 +161,10 @@ def _root(hessian: Floats) -> Floats:
 
 def evaluate(compiled: Compiled, theta: Floats, threads: int | None = None) -> Floats:
     """Return the log posterior density of each row of θ, (draws,); rows are shared out among threads."""
-    from ..models.objective import log_densities
-
     workers = threads or min(os.cpu_count() or 1, max(1, len(theta) // 64))
     parts = np.array_split(np.ascontiguousarray(theta), workers)
     with ThreadPoolExecutor(workers) as pool:
-        done = pool.map(lambda part: log_densities(compiled.map_, compiled.layout, compiled.products, part), parts)
+        done = pool.map(lambda part: compiled.evaluate(part)[0], parts)
         return np.concatenate(list(done))
 
 
@@ -334,14 +332,11 @@ def sample_nuts(
 
 def _whitened(compiled: Compiled, mode: Mode) -> Callable[[Floats], tuple[float, Floats]]:
     """Return log density and gradient in ζ; one compiled call without the interpreter lock."""
-    from ..models.objective import whitened_density
-
-    map_, layout, products = compiled.map_, compiled.layout, compiled.products
     centre, root = mode.theta, np.ascontiguousarray(mode.root)
 
     def density(zeta: Floats) -> tuple[float, Floats]:
-        gradient = np.empty(len(centre))
-        return whitened_density(map_, layout, products, centre, root, zeta, gradient), gradient
+        values, gradients = compiled.evaluate(zeta[None], centre=centre, root=root, gradient=True)
+        return float(values[0]), gradients[0]
 
     return density
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import parameter_map as laws
 from .gaussian import Free, GaussianSystem, Poly, Structure
-from .objective import log_density
+from .objective import evaluate
 from .parameter_map import Level, ParameterMap
 from .products import CrossProducts, Floats, Ints, Layout, add_rows, empty_products, make_layout
 
@@ -40,14 +40,47 @@ class Compiled:
 
     def log_density(self, theta: Floats, *, prior: bool = True) -> tuple[float, Floats]:
         """Return the log density at θ (with or without prior and Jacobian) and its gradient, (n,)."""
-        gradient = np.empty(len(theta))
-        point = np.ascontiguousarray(theta, dtype=np.float64)
-        return log_density(self.map_, self.layout, self.products, point, prior, True, gradient), gradient
+        values, gradients = self.evaluate(theta[None], prior=prior, gradient=True)
+        return float(values[0]), gradients[0]
 
     def value(self, theta: Floats, *, prior: bool = True) -> float:
-        """Return the log density alone; about half the work."""
-        point = np.ascontiguousarray(theta, dtype=np.float64)
-        return float(log_density(self.map_, self.layout, self.products, point, prior, False, np.empty(len(theta))))
+        """Return the log density alone; less than half the work."""
+        return float(self.evaluate(theta[None], prior=prior)[0][0])
+
+    def evaluate(
+        self,
+        points: Floats,
+        *,
+        centre: Floats | None = None,
+        root: Floats | None = None,
+        prior: bool = True,
+        gradient: bool = False,
+    ) -> tuple[Floats, Floats]:
+        """Return log densities at θ = centre + root · point, and gradients in the points if asked.
+
+        Parameters
+        ----------
+        points
+            (m, n).
+        centre, root
+            Origin (n,) and axes (n, n), by default those of θ itself.
+        prior, gradient
+            Whether to add prior and Jacobian; whether to return gradients.
+
+        Returns
+        -------
+        values
+            (m,), ``-inf`` where the density is not finite.
+        gradients
+            (m, n); (0, n) if not asked for.
+        """
+        rows, n = points.shape
+        origin = np.zeros(n) if centre is None else centre
+        axes = np.eye(n) if root is None else root
+        values, gradients = np.empty(rows), np.empty((rows if gradient else 0, n))
+        point = np.ascontiguousarray(points, dtype=np.float64)
+        evaluate(self.map_, self.layout, self.products, origin, axes, point, prior, gradient, values, gradients)
+        return values, gradients
 
 
 def compile_system(

@@ -45,6 +45,17 @@ def fast[F: Callable[..., Any]](function: F) -> F:
     return cast("F", _cached(njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST)(function)))
 
 
+def inlined[F: Callable[..., Any]](function: F) -> F:
+    """Compile a piece of a hot loop into its caller: arguments of many arrays cost more than the sums."""
+    compiler = njit(cache=True, nogil=True, error_model="numpy", fastmath=_FAST, forceinline=True)
+    return cast("F", _cached(compiler(function)))
+
+
+def merged[F: Callable[..., Any]](function: F) -> F:
+    """Merge a function into its only caller before compilation, so that it is not compiled twice."""
+    return cast("F", _cached(njit(cache=True, nogil=True, error_model="numpy", inline="always")(function)))
+
+
 def _cached(dispatcher: Any) -> Any:
     own = dispatcher._cache  # noqa: SLF001 - numba has no public way to set the stamp of a cache
     base = own._impl.filename_base  # noqa: SLF001

@@ -29,13 +29,13 @@ import math
 
 import numpy as np
 
-from .compiled import fast
+from .compiled import fast, inlined
 from .products import CrossProducts, Floats, Layout
 
 LOG_2PI = math.log(2.0 * math.pi)
 
 
-@fast
+@inlined
 def cholesky(matrix: Floats, m: int, size: int) -> float:
     """Overwrite the lower triangle of ``matrix[m]`` by its Cholesky factor; return log|matrix|, NaN if not positive."""
     determinant = 1.0
@@ -61,7 +61,7 @@ def cholesky(matrix: Floats, m: int, size: int) -> float:
     return total + math.log(determinant)
 
 
-@fast
+@inlined
 def gather(layout: Layout, products: CrossProducts, c: int, beta: Floats, kappa: Floats, loadings: Floats,
            residual: Floats, information: Floats, score: Floats, m: int) -> None:  # fmt: skip
     """Form A_c (``information[m]``) and g_c (``score[m]``) of client c, and Z'(y − Xβ) per group (``residual[m]``).
@@ -109,7 +109,7 @@ def gather(layout: Layout, products: CrossProducts, c: int, beta: Floats, kappa:
             information[m, b, a] = information[m, a, b]
 
 
-@fast
+@inlined
 def eliminate(factor: Floats, information: Floats, score: Floats, root: Floats, half: Floats, cross: Floats,
               whitened: Floats, m: int) -> float:  # fmt: skip
     """Integrate d ~ N(0, I) out of exp(score'·Ld − ½ d'L'·information·Ld), L = ``factor`` (q × r).
@@ -152,7 +152,7 @@ def eliminate(factor: Floats, information: Floats, score: Floats, root: Floats, 
     return 0.5 * (square - log_determinant)
 
 
-@fast
+@inlined
 def backward(root: Floats, m: int, size: int, columns: Floats, n: int, width: int) -> None:
     """Overwrite ``columns[n]`` (size × width) by C⁻ᵀ columns, C = ``root[m]``."""
     for i in range(size - 1, -1, -1):
@@ -365,7 +365,7 @@ def marginal(layout: Layout, products: CrossProducts, beta: Floats, log_sigma: F
     return total
 
 
-@fast
+@inlined
 def _group_scores(layout: Layout, products: CrossProducts, c: int, m: int, residual: Floats, loadings: Floats,
                   kappa: Floats, eta: Floats, second: Floats, product: Floats, d_beta: Floats, d_loadings: Floats,
                   rss: Floats) -> None:  # fmt: skip

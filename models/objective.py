@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import compiled
+from .compiled import compiled, merged
 from .kernel import marginal
 from .parameter_map import (
     ParameterMap,
@@ -74,7 +74,7 @@ def natural(map_: ParameterMap, layout: Layout, theta: Floats, d_theta: Floats) 
     return total, value
 
 
-@compiled
+@merged
 def log_density(map_: ParameterMap, layout: Layout, products: CrossProducts, theta: Floats, with_prior: bool,
                 with_gradient: bool, d_theta: Floats) -> float:  # fmt: skip
     """Return the log density at θ; ``-inf`` where it is not finite.
@@ -146,27 +146,35 @@ def log_density(map_: ParameterMap, layout: Layout, products: CrossProducts, the
 
 
 @compiled
-def log_densities(map_: ParameterMap, layout: Layout, products: CrossProducts, theta: Floats) -> Floats:
-    """Return log p(θ) + log p(y | θ) of each row of θ, (draws,)."""
-    values, unused = np.empty(theta.shape[0]), np.empty(theta.shape[1])
-    for i in range(theta.shape[0]):
-        values[i] = log_density(map_, layout, products, theta[i], True, False, unused)
-    return values
+def evaluate(map_: ParameterMap, layout: Layout, products: CrossProducts, centre: Floats, root: Floats, points: Floats,
+             with_prior: bool, with_gradient: bool, values: Floats, gradients: Floats) -> None:  # fmt: skip
+    """Evaluate the log density at θ = centre + root · point, for many points: the one entry from Python.
 
+    One entry, because every function that is called from Python is compiled with all that it calls.
 
-@compiled
-def whitened_density(map_: ParameterMap, layout: Layout, products: CrossProducts, centre: Floats, root: Floats,
-                     zeta: Floats, d_zeta: Floats) -> float:  # fmt: skip
-    """Return the log posterior density at θ = centre + root ζ and its gradient in ζ."""
-    n = zeta.shape[0]
+    Parameters
+    ----------
+    map_, layout, products
+        The system.
+    centre, root
+        Origin (n,) and axes (n, n) of the points.
+    points
+        (m, n).
+    with_prior, with_gradient
+        See :func:`log_density`.
+    values, gradients
+        Filled with the log densities (m,) and their gradients in the points (m, n).
+    """
+    n = points.shape[1]
     theta, d_theta = np.empty(n), np.empty(n)
-    for i in range(n):
-        theta[i] = centre[i]
-        for j in range(n):
-            theta[i] += root[i, j] * zeta[j]
-    value = log_density(map_, layout, products, theta, True, True, d_theta)
-    for j in range(n):
-        d_zeta[j] = 0.0
+    for m in range(points.shape[0]):
         for i in range(n):
-            d_zeta[j] += root[i, j] * d_theta[i]
-    return value
+            theta[i] = centre[i]
+            for j in range(n):
+                theta[i] += root[i, j] * points[m, j]
+        values[m] = log_density(map_, layout, products, theta, with_prior, with_gradient, d_theta)
+        if with_gradient:
+            for j in range(n):
+                gradients[m, j] = 0.0
+                for i in range(n):
+                    gradients[m, j] += root[i, j] * d_theta[i]

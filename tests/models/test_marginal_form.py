@@ -42,7 +42,17 @@ DESIGNS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {},
         {"outcome": "depth", "predictors": ("safety", "alliance"), "lag": 1, "covariates": ("arm",)},
     ),
+    "lagged_missing": (
+        "within_between",
+        {"missing": 0.2, "sessions": 5},
+        {"outcome": "depth", "predictors": ("safety", "alliance"), "lag": 1},
+    ),
     "own_lag": ("within_between", {}, {"outcome": "depth", "predictors": ("safety",), "own_lag": True}),
+    "own_lag_missing": (
+        "within_between",
+        {"missing": 0.2, "sessions": 5},
+        {"outcome": "depth", "predictors": ("safety",), "own_lag": True, "time": "linear"},
+    ),
     "observed": (
         "within_between",
         {"missing": 0.15},
@@ -154,7 +164,6 @@ def test_missing_ratings_make_derived_equations_and_no_row_is_dropped() -> None:
     ("changes", "words"),
     [
         ({"random_slopes": ("safety",)}, "product of two latent"),
-        ({"lag": 1}, "previous rating"),
         ({"moderators": ("anxiety",)}, "differs between clients"),
         ({"family": "student_t"}, "student_t"),
     ],
