@@ -71,10 +71,7 @@ def marginal_system(model: Model, design: Design, sampling: SamplingSection) -> 
     """Return the marginalised Gaussian system, or a sentence that says why PyMC runs instead."""
     if sampling.sampler == "pymc":
         return 'The study file asks for PyMC (sampler = "pymc").'
-    from ..models import marginal_form
-
-    build: Callable[[Design], GaussianSystem | str] = getattr(model, "system", marginal_form.system)
-    return build(design)
+    return model.system(design)
 
 
 def sampler_for(model: Model, design: Design, sampling: SamplingSection, *, seed: int, progress: Progress) -> Sampler:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from ..data.centring import observed_means
 from ..data.errors import InputError
@@ -27,9 +26,10 @@ from .design import (
     Path,
     RowAccount,
 )
+from .families import laws
 from .options import fault, pooled_moderators, resolve
 from .parameters import default_priors, with_overrides
-from .rows import Links, lag_links, main_variables, no_links, residual_links, select, units
+from .rows import Links, lag_links, main_variables, no_links, residual_links, select, series_starts, units
 from .scales import measure, outcome_scale
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def build(study: Study, kind: str, name: str, options: ModelSection) -> Design:
     if not part.columns:
         part = dataclasses.replace(part, F=np.zeros((len(rows), 0)))
     dynamic = options.centring == "latent" and bool(options.predictors) and (options.lag == 1 or bool(options.own_lag))
-    links = _links(study, options, rows, axis, dynamic)
+    links = _links(study, options, rows, axis, dynamic, outcome)
     with_therapists = options.therapist_level and known_therapists >= 2
     effects = _effects(options, time)
     therapist_effects = tuple(e for e in effects if e.predictor < 0) if with_therapists else ()
@@ -154,24 +154,16 @@ def _account(study: Study, design: Design, times: Floats) -> RowAccount:
         if design.feedback:
             imputed.append((design.outcome.name, int(np.isnan(design.y).sum())))
     imputed.extend((name, design.holes.names.count(name)) for name in dict.fromkeys(design.holes.names))
-    starts: list[tuple[str, int]] = []
-    if design.dynamic:
-        first = ~pd.Series(design.client).duplicated().to_numpy()
-        start = (design.previous < 0) & ~first
-        gap = lag_links(study, design.options, design.row, times).previous < 0
-        starts = [
-            ("first session", int(first.sum())),
-            ("after a gap", int((start & gap).sum())),
-            ("after a session with a missing rating", int((start & ~gap).sum())),
-        ]
-    return dataclasses.replace(
-        design.account, imputed=tuple((n, k) for n, k in imputed if k), starts=tuple((n, k) for n, k in starts if k)
-    )
+    links = Links(design.previous, design.gap)
+    starts = series_starts(study, design.options, design.row, times, links) if design.dynamic else ()
+    return dataclasses.replace(design.account, imputed=tuple((n, k) for n, k in imputed if k), starts=starts)
 
 
-def _links(study: Study, options: ModelSection, rows: Ints, axis: TimeAxis, dynamic: bool) -> Links:
+def _links(study: Study, options: ModelSection, rows: Ints, axis: TimeAxis, dynamic: bool, outcome: Measure) -> Links:
+    """Link rows; a dynamic model needs the previous ratings that its equations multiply."""
     if dynamic:
-        return lag_links(study, options, rows, axis.values, needed=(*options.predictors, str(options.outcome)))
+        carried = (outcome.name,) if laws()[outcome.family].continuous else ()
+        return lag_links(study, options, rows, axis.values, needed=(*options.predictors, *carried))
     if options.residual == "ar1":
         return residual_links(study, rows)
     return no_links(rows)

@@ -40,6 +40,7 @@ import numpy as np
 from ..data.config import ModelSection
 from .build import build
 from .families import laws
+from .marginal_form import system
 from .model import Estimand, Model
 from .multilevel import multilevel
 from .needs import first_outcome, lacks_outcome
@@ -165,6 +166,7 @@ MODEL = Model(
     design=design,
     parameters=parameters,
     pymc=multilevel,
+    system=system,
     estimands=estimands,
     predict=predict,
     log_likelihood=log_likelihood,

@@ -85,28 +85,6 @@ def _latent_obstacles(design: Design) -> Iterator[str]:
             f"In {lost.sum()} sessions a moderated predictor is missing beside a rated outcome: "
             "the residual variance then differs between clients."
         )
-    if design.dynamic:
-        lost = _missing_previous(design)
-        if lost.any():
-            yield f"In {lost.sum()} sessions the previous rating that their equation needs is missing."
-
-
-def _missing_previous(design: Design) -> Mask:
-    """Return rows with a rating whose equation needs a previous rating that is missing."""
-    lost = np.zeros(len(design.y), dtype=bool)
-    values = [*design.x.T, design.y]
-    for target, source in _lagged(design):
-        rows = (design.previous >= 0) & ~np.isnan(values[target])
-        lost |= rows & np.isnan(values[source][design.previous])
-    return lost
-
-
-def _lagged(design: Design) -> Iterator[tuple[int, int]]:
-    """Yield (target, source) of every path from the previous session."""
-    for target in range(len(design.responses)):
-        for source, lag, _ in _paths(design, target):
-            if lag == 1:
-                yield target, source
 
 
 def _paths(design: Design, target: int) -> Iterator[tuple[int, int, str]]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..data.config import ModelSection
     from ..data.study import Study
     from .design import Design, Floats
+    from .gaussian import GaussianSystem
     from .priors import Prior
 
 Scale = Literal["raw", "standardised"]
@@ -104,7 +105,10 @@ class Model:
         Every sampled parameter with its prior.
     pymc
         ``(design, parameterisation="noncentred" | "centred")``: the plain PyMC model, latent effects
-        written out. The Gaussian designs also run on the marginal kernel, which answers for itself.
+        written out.
+    system
+        The same model with client and therapist effects integrated out, for the marginal kernel; or a
+        sentence that says why this design has no closed integral and PyMC runs instead.
     estimands
         What the posterior is asked.
     predict
@@ -125,6 +129,7 @@ class Model:
     design: Callable[[Study, str, ModelSection], Design]
     parameters: Callable[[Design], tuple[Parameter, ...]]
     pymc: Callable[..., pm.Model]
+    system: Callable[[Design], GaussianSystem | str]
     estimands: Callable[[Design], tuple[Estimand, ...]]
     predict: Callable[..., Floats]
     log_likelihood: Callable[[Design, xr.Dataset], Floats]

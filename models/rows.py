@@ -112,22 +112,41 @@ def no_links(rows: Ints) -> Links:
     return Links(np.full(len(rows), -1, dtype=np.int64), np.zeros(len(rows), dtype=np.int64))
 
 
-def lag_links(
-    study: Study, options: ModelSection, rows: Ints, times: Floats, needed: Sequence[str] = ()
-) -> Links:
+def lag_links(study: Study, options: ModelSection, rows: Ints, times: Floats, needed: Sequence[str] = ()) -> Links:
     """Link each row to the previous session, if that session is used and no gap lies between.
 
-    Where one of the variables ``needed`` is not rated in the previous session, the series starts anew:
-    given the client's latent means, a session after an unknown one is distributed as after a gap, so
-    nothing has to be imputed and the likelihood stays closed.
+    Where one of the variables ``needed`` is not rated in the previous session, the series starts anew, as
+    after a gap: given the client's latent means, the session counts as independent of those before. That
+    imputes nothing and keeps the likelihood closed; it gives up what the previous session's other ratings
+    say about this one.
     """
-    at = previous_row(study, options.max_gap, times=times if options.max_gap is not None else None)
+    before = _before(study, options, rows, times)
     position = np.full(len(study.sessions), -1, dtype=np.int64)
     position[rows] = np.arange(len(rows))
-    before = at[rows]
     known = study.sessions[list(needed)].notna().to_numpy().all(axis=1)
     previous = np.where((before >= 0) & known[before], position[before], -1)
     return Links(previous.astype(np.int64), (previous >= 0).astype(np.int64))
+
+
+def _before(study: Study, options: ModelSection, rows: Ints, times: Floats) -> Ints:
+    """Return where in the study's sessions the previous session of each row lies, −1 where a gap lies between."""
+    at = previous_row(study, options.max_gap, times=times if options.max_gap is not None else None)
+    return at[rows].astype(np.int64)
+
+
+def series_starts(
+    study: Study, options: ModelSection, rows: Ints, times: Floats, links: Links
+) -> tuple[tuple[str, int], ...]:
+    """Count the rows that start a series, by reason."""
+    first = ~study.sessions["client"].iloc[rows].duplicated().to_numpy()
+    start = (links.previous < 0) & ~first
+    gap = _before(study, options, rows, times) < 0
+    counts = {
+        "first session": first,
+        "after a gap": start & gap,
+        "after a session with a missing rating": start & ~gap,
+    }
+    return tuple((reason, int(holds.sum())) for reason, holds in counts.items() if holds.any())
 
 
 def residual_links(study: Study, rows: Ints) -> Links:

@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING
 from ..data.config import ModelSection
 from .build import build
 from .families import laws
+from .marginal_form import system
 from .model import Estimand, Model
 from .multilevel import multilevel
 from .needs import OUTCOME_ROLES, first_outcome, lacks_outcome
@@ -115,6 +116,7 @@ MODEL = Model(
     design=design,
     parameters=parameters,
     pymc=multilevel,
+    system=system,
     estimands=estimands,
     predict=predict,
     log_likelihood=log_likelihood,

@@ -20,8 +20,10 @@ Equation
     :math:`\beta_T` the latent means of clients and therapists. With ``lag = 1`` the deviation is that of
     the previous session and the outcome's own previous deviation enters with :math:`\phi`; a session
     that starts a series has its own intercept, residual SD and loadings on the latent means, or φ and
-    β_W would be biased in short series. Predictors and outcome may feed back on each other in lagged
-    models (nuisance paths).
+    β_W would be biased in short series. A series starts with a client's first session, after a gap, and
+    after a session in which a predictor or the (continuous) outcome was not rated, which drops what that
+    session's other ratings say about the next. Predictors and outcome may feed back on each other in
+    lagged models (nuisance paths).
 
     Options add person-specific slopes :math:`u_c (x - m)`, cross-level moderation
     :math:`\delta z (x - m)` and partially pooled groups.
@@ -51,6 +53,7 @@ from ..data.config import ModelSection
 from .build import build
 from .effects import within_between_estimands
 from .families import laws
+from .marginal_form import system
 from .model import Estimand, Model
 from .multilevel import multilevel
 from .needs import first_outcome, lacks_outcome
@@ -139,6 +142,7 @@ MODEL = Model(
     design=design,
     parameters=parameters,
     pymc=multilevel,
+    system=system,
     estimands=estimands,
     predict=predict,
     log_likelihood=log_likelihood,

@@ -159,7 +159,7 @@ MODEL = Model(
     estimands=_estimands,
     predict=_predict,
     log_likelihood=_log_likelihood,
-    **({"system": lambda design: "The fake model has none."} if "system" in Model.__dataclass_fields__ else {}),
+    system=lambda design: "The fake model has none.",
 )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from safezone.data.errors import InputError
 from safezone.models.build import build
+from safezone.models.marginal_form import system
 from safezone.models.parameters import parameters
 
 from .small import options, study, therapy
@@ -102,6 +103,39 @@ def test_lags_stay_in_the_client_and_do_not_cross_gaps() -> None:
     assert np.all(design.client[linked] == design.client[design.previous[linked]])
     assert np.all(design.session[linked] - design.session[design.previous[linked]] == 1)
     assert dict(design.account.starts) == {"first session": 40, "after a gap": 1}
+
+
+def test_a_series_starts_anew_after_a_missing_rating() -> None:
+    trial = therapy()
+    table = trial.sessions
+    at = {
+        (client, session): row
+        for row, client, session in zip(table.index, table["client"], table["session"], strict=True)
+    }
+    table.loc[at["c001", 3], "safety"] = np.nan  # a predictor
+    table.loc[at["c002", 2], "depth"] = np.nan  # the outcome
+    table.loc[at["c003", 4], ["safety", "depth"]] = np.nan  # the whole session: not even a row
+    table.loc[at["c004", 6], "safety"] = np.nan  # the last one: nothing follows
+    design = build(trial, "within_between", "m", options(outcome="depth", predictors=["safety"], lag=1))
+    assert dict(design.account.starts) == {"first session": 40, "after a session with a missing rating": 3}
+    starts = design.previous < 0
+    anew = {(int(c), int(s)) for c, s in zip(design.client[starts], design.session[starts], strict=True) if s > 1}
+    assert anew == {(1, 4), (2, 3), (3, 5)}
+    before = design.previous[~starts]
+    assert np.all(design.session[~starts] - design.session[before] == 1)
+    assert not np.isnan(design.x[before]).any()
+    assert not np.isnan(design.y[before]).any()
+    assert not isinstance(system(design), str)
+
+
+def test_an_outcome_that_nothing_carries_over_breaks_no_series() -> None:
+    # A yes-or-no outcome never enters the next session's equations, so that its absence is harmless there.
+    trial = therapy(families={"depth": "bernoulli"})
+    trial.sessions["depth"] = (trial.sessions["depth"] > 3).astype(float)
+    trial.sessions.loc[[1, 9], "depth"] = np.nan
+    trial.sessions.loc[14, "safety"] = np.nan
+    design = build(trial, "within_between", "m", options(outcome="depth", predictors=["safety"], lag=1))
+    assert dict(design.account.starts) == {"first session": 40, "after a session with a missing rating": 1}
 
 
 def test_the_outcome_comes_first_in_a_lagged_session() -> None:
