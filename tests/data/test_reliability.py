@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from safezone.data.reliability import (
+    _one_factor,
     alpha,
     decompose,
     item_total,
@@ -61,6 +62,28 @@ def test_omega_does_not_depend_on_the_direction_of_the_factor_but_needs_one():
     assert np.isnan(omega(matrix))  # an item was not reversed
     assert np.isnan(omega(np.eye(2) + 1))  # two items do not identify one factor
     assert np.isnan(omega(np.zeros((4, 4))))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_one_factor_model_is_the_least_squares_one(seed):
+    from scipy.optimize import least_squares
+
+    rng = np.random.default_rng(seed)
+    width = 3 + seed
+    values = rng.normal(size=(60, 1)) * rng.uniform(0.3, 1.5, width) + rng.normal(size=(60, width))
+    if seed == 0:
+        values[:, 1] = values[:, 0] + 0.05 * values[:, 1]  # a Heywood case: a loading at its bound
+    correlations = np.corrcoef(values, rowvar=False)
+    upper = np.triu_indices(width, 1)
+
+    def residuals(loadings):
+        return np.outer(loadings, loadings)[upper] - correlations[upper]
+
+    best = least_squares(residuals, np.full(width, 0.5), bounds=(-1, 1), xtol=1e-14, ftol=1e-14, gtol=1e-14)
+    found = _one_factor(correlations)
+    # Both stop when nothing moves: 1e-6 of a loading is far below the four digits that ω is printed with.
+    assert found == pytest.approx(best.x, abs=1e-6)
+    assert (np.abs(found) <= 1).all()
 
 
 def scale(rng, clients, sessions, within, between):
