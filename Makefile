@@ -39,8 +39,8 @@ format: $(STAMP) ## let ruff put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) ## measure speed against peers (writes a table under benchmarks/)
-	$(PY) benchmarks/run.py
+bench: $(STAMP) ## measure speed against peers (SIZES=tiny PEERS=... REPEATS=...; benchmarks/README.md)
+	$(PY) benchmarks/run.py $(if $(SIZES),--sizes $(SIZES)) $(if $(PEERS),--peers $(PEERS)) $(if $(REPEATS),--repeats $(REPEATS)) $(BENCH)
 
 calibrate: $(STAMP) ## simulation-based calibration and coverage (hours; results are committed)
 	$(PY) tests/calibration/run.py
