@@ -27,6 +27,9 @@ MANIFEST = "manifest.json"
 MAKER = "safezone"
 PENDING = "pending"  # announced before it is written; a killed run leaves such marks, and the next run resumes
 
+PACKAGE = Path(__file__).absolute().parents[1]
+BUNDLED = "safezone:"  # before the name of a source that came with the package
+
 Content = bytes | Path  # bytes, or a file to copy
 
 
@@ -182,7 +185,7 @@ def _copy(source: Path, path: Path) -> None:
 
 
 def record_report(
-    folder: Path, template: str, facts: Mapping[str, Any], files: Sequence[Path], sources: Sequence[Path]
+    folder: Path, template: str, facts: Mapping[str, Any], files: Sequence[Path], sources: Mapping[str, str]
 ) -> None:
     """Enter a rendered report into the manifest.
 
@@ -197,7 +200,8 @@ def record_report(
     files
         Files written, within the folder.
     sources
-        Template files it was made from; with the results they decide whether it is stale.
+        Digests of the template files it was made from, see :func:`source_digests`; with the results they
+        decide whether it is stale.
 
     Raises
     ------
@@ -213,12 +217,37 @@ def record_report(
     reports[template] = {
         **facts,
         "inputs": results_digest(manifest),
-        "sources": {str(path): digest_file(path) for path in sources},
+        "sources": dict(sources),
         "files": [path.relative_to(folder).as_posix() for path in files],
     }
     listed = dict(manifest.get("files", {})) | {p.relative_to(folder).as_posix(): digest_file(p) for p in files}
     manifest |= {"reports": reports, "files": dict(sorted(listed.items()))}
     write_atomically(folder / MANIFEST, dump_json(manifest))
+
+
+def source_digests(paths: Sequence[Path], study_folder: Path) -> dict[str, str]:
+    """Return digests by names that say nothing of the machine or its user.
+
+    A file of the study is named by its path within the study folder, a file of the package by
+    ``safezone:`` and its path within the package, and any other by its name alone.
+    """
+    return {_source_name(path, study_folder): digest_file(path) for path in paths}
+
+
+def source_moved(name: str, digest: str, study_folder: Path) -> bool:
+    """Whether a source that a report was made from is gone or has another content."""
+    own = name.removeprefix(BUNDLED)
+    path = (study_folder if own == name else PACKAGE) / own
+    return not path.is_file() or digest_file(path) != digest
+
+
+def _source_name(path: Path, study_folder: Path) -> str:
+    absolute = path.absolute()
+    if absolute.is_relative_to(study_folder.absolute()):
+        return absolute.relative_to(study_folder.absolute()).as_posix()
+    if absolute.is_relative_to(PACKAGE):
+        return BUNDLED + absolute.relative_to(PACKAGE).as_posix()
+    return path.name
 
 
 def results_digest(manifest: Mapping[str, Any]) -> str:

@@ -21,10 +21,10 @@ from .card import without_draws
 from .estimates import dump_json
 from .fit import Failure, Fit
 from .fitting import Keys, Stored, Task, find_summary, keys_of, obtain, obtain_fit
-from .folder import MANIFEST, ResultsFolder, is_result, read_manifest, results_digest
+from .folder import MANIFEST, ResultsFolder, is_result, read_manifest, results_digest, source_digests, source_moved
 from .keys import causes
 from .progress import Progress, Silent
-from .store import FOLDER, Store, digest_file
+from .store import FOLDER, Store
 from .tables import data_files, diagnostics_file, estimate_files
 
 if TYPE_CHECKING:
@@ -317,8 +317,8 @@ def _facts(study: Study, plan: _Plan, stored: Mapping[str, Stored]) -> dict[str,
 def _data_fingerprints(study: Study) -> dict[str, str]:
     section = study.config.data
     names = [study.path.name, *(name for name in (section.sessions, section.clients, section.therapists) if name)]
-    paths = {name: study.path.parent / name for name in names}
-    return {name: digest_file(path) for name, path in paths.items() if path.is_file()}
+    paths = [study.path.parent / name for name in names]
+    return source_digests([path for path in paths if path.is_file()], study.path.parent)
 
 
 def _model_facts(task: Task, keys: Keys, found: Stored) -> dict[str, Any]:
@@ -383,12 +383,8 @@ def _report_status(
         because = [f"{one.kind} {one.name} is {one.state}" for one in others if one.state != "fresh"]
         if record["inputs"] != results_digest(manifest):
             because.append("the results changed")
-        because += [f"{Path(path).name} changed" for path, digest in record["sources"].items() if _moved(path, digest)]
+        place = study.path.parent
+        because += [f"{Path(n).name} changed" for n, was in record["sources"].items() if source_moved(n, was, place)]
         because += [f"{name} is missing or was changed" for name in record["files"] if not folder.current(name)]
         found.append(ArtefactStatus("report", template, "stale" if because else "fresh", tuple(because)))
     return found
-
-
-def _moved(path: str, digest: str) -> bool:
-    place = Path(path)
-    return not place.is_file() or digest_file(place) != digest

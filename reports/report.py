@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..analysis.folder import ResultsFolder, read_manifest, record_report, results_digest
+from ..analysis.folder import ResultsFolder, read_manifest, record_report, results_digest, source_digests
 from ..analysis.store import digest_file
 from ..data.errors import Fault, InputError
 from .metadata import EXTENSION, TEMPLATES
@@ -128,7 +128,7 @@ def report(
             )
         )
     source = find_template(name, path.parent)
-    sources = _files(source)
+    sources = source_digests(_files(source), path.parent)
     key = _key(config, renderer, profile)
     targets = tuple(folder / FOLDER / f"{name}.{format_}" for format_ in wanted)
     before = manifest.get("reports", {}).get(name)
@@ -266,13 +266,13 @@ def _fresh(
     before: Mapping[str, Any],
     manifest: Mapping[str, Any],
     folder: Path,
-    sources: Sequence[Path],
+    sources: Mapping[str, str],
     key: str,
     targets: Sequence[Path],
 ) -> bool:
     if before.get("key") != key or before.get("inputs") != results_digest(manifest):
         return False
-    if before.get("sources") != {str(path): digest_file(path) for path in sources}:
+    if before.get("sources") != sources:
         return False
     results = ResultsFolder(folder)
     return all(results.current(target.relative_to(folder).as_posix()) for target in targets)
@@ -282,7 +282,7 @@ def _still_fresh(
     before: Mapping[str, Any] | None,
     manifest: Mapping[str, Any],
     folder: Path,
-    sources: Sequence[Path],
+    sources: Mapping[str, str],
     key: str,
     targets: Sequence[Path],
 ) -> list[Path]:

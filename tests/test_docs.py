@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from safezone.analysis.pipeline import _file_names
+
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("data", "models", "analysis", "reports")
 GUIDES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -80,6 +82,12 @@ def test_the_study_file_guide_says_which_model_uses_which_option() -> None:
         for kind in re.findall(r"`(\w+)`", kinds):
             used[kind].add(key)
     assert used == {kind: set(keys) for kind, keys in KEYS.items()}
+
+
+def test_the_results_guide_lists_every_file() -> None:
+    guide = (ROOT / "docs" / "results-folder.md").read_text(encoding="utf-8")
+    for name in _file_names([]):
+        assert f"`{name}`" in guide, name
 
 
 def test_the_results_guide_lists_the_columns() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,7 +18,7 @@ import pandas as pd
 import pytest
 
 from safezone.analysis import keys, provenance
-from safezone.analysis.folder import record_report
+from safezone.analysis.folder import PACKAGE, record_report, source_digests, source_moved
 from safezone.analysis.pipeline import fit, run, status
 from safezone.analysis.store import Store
 from safezone.data.errors import InputError
@@ -398,7 +400,8 @@ def test_a_report_is_stale_when_results_or_template_changed(fake, study_file):
     page = folder / "report" / "article.html"
     page.parent.mkdir()
     page.write_text("<p>")
-    record_report(folder, "article", {"formats": ["html"], "renderer": "embedded"}, [page], [template])
+    sources = source_digests([template], study_file.parent)
+    record_report(folder, "article", {"formats": ["html"], "renderer": "embedded"}, [page], sources)
     assert states(study_file)["article"] == "fresh"
     template.write_text("other prose")
     assert because(study_file, "article") == "article.qmd changed"
@@ -409,6 +412,35 @@ def test_a_report_is_stale_when_results_or_template_changed(fake, study_file):
     run(study_file)
     assert because(study_file, "article") == "the results changed"
     assert page.exists()  # a run does not remove what the report wrote
+
+
+def test_the_manifest_names_neither_places_nor_people(fake, study_file, tmp_path):
+    data = study_file.parent / "sessions.csv"
+    study_file.write_text(study_file.read_text().replace('"sessions.csv"', f'"{data.as_posix()}"'))
+    folder = run(study_file).folder
+    own = study_file.parent / "reports" / "mine" / "mine.qmd"
+    own.parent.mkdir(parents=True)
+    own.write_text("prose")
+    bundled = next((PACKAGE / "reports" / "templates").glob("article/*.qmd"))
+    elsewhere = tmp_path.parent / "linked.qmd"
+    elsewhere.write_text("x")
+    sources = source_digests([own, bundled, elsewhere], study_file.parent)
+    page = folder / "page.html"
+    page.write_text("<p>")
+    record_report(folder, "mine", {"formats": ["html"], "renderer": "embedded"}, [page], sources)
+    text = (folder / "manifest.json").read_text(encoding="utf-8")
+    assert list(sources) == [
+        "reports/mine/mine.qmd",
+        f"safezone:reports/templates/article/{bundled.name}",
+        "linked.qmd",
+    ]
+    assert not any(source_moved(name, digest, study_file.parent) for name, digest in list(sources.items())[:2])
+    for private in (tmp_path, PACKAGE, Path.home(), Path(tempfile.gettempdir())):
+        assert str(private) not in text
+    names = [key for part in (json.loads(text)["data"]["files"], sources) for key in part]
+    assert not any(Path(name).is_absolute() for name in names)
+    # Two letters would be found in any hash.
+    assert len(platform.node()) < 4 or platform.node() not in text
 
 
 # --- fresh runs are light, killed runs resume ---------------------------------------------------------
