@@ -44,7 +44,7 @@ def course_system(units: Path) -> GaussianSystem:
         tuple(poly(name) for name in ("intercept", "time", "arm", "baseline", "arm_time")),
         ({"intercept": ONE}, {"time": ONE}), "sd_residual",
     )  # fmt: skip
-    levels = [
+    client, therapist = (
         Structure(
             effects,
             tuple(f"sd_{unit}_{effect}" for effect in effects),
@@ -52,6 +52,6 @@ def course_system(units: Path) -> GaussianSystem:
             (Correlation(f"cor_{unit}", effects, priors[f"cor_{unit}"].parameters[0]),),
         )
         for unit in ("client", "therapist")
-    ]
+    )
     parameters = tuple(Free(name, priors[prior], name.startswith("sd_")) for name, prior in PRIORS.items())
-    return GaussianSystem(parameters, effects, (rows,), *levels, len(therapist_of), therapist_of)
+    return GaussianSystem(parameters, effects, (rows,), client, therapist, len(therapist_of), therapist_of)

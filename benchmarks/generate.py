@@ -87,9 +87,7 @@ def generate(folder: Path, size: Size) -> None:
     )
     sessions.to_csv(folder / "sessions.csv", index=False)
     sessions.to_parquet(folder / "sessions.parquet", index=False)
-    clients = pd.DataFrame(
-        {"client": names, "arm": np.array(["usual", "active"])[arm], "baseline": baseline.round(3)}
-    )
+    clients = pd.DataFrame({"client": names, "arm": np.array(["usual", "active"])[arm], "baseline": baseline.round(3)})
     clients.to_csv(folder / "clients.csv", index=False)
     rounded = clients["baseline"].to_numpy()
     standard = (rounded - rounded.mean()) / rounded.std(ddof=1)

@@ -87,9 +87,7 @@ def _study(job: Job, sessions: str) -> Study:
     from safezone.data.study import read_study
 
     folder = Path(tempfile.mkdtemp(prefix="safezone-bench-"))
-    return read_study(
-        study_file(folder, job.data, sessions, chains=job.chains, draws=job.draws, warmup=job.warmup)
-    )
+    return read_study(study_file(folder, job.data, sessions, chains=job.chains, draws=job.draws, warmup=job.warmup))
 
 
 def _named(posterior: xr.Dataset) -> dict[str, NDArray[np.float64]]:
@@ -155,22 +153,22 @@ def _sampler_only(job: Job, sampler: str) -> Found:
 
 
 def safezone_nuts(job: Job) -> Found:
-    """The marginalised kernel under NUTS."""
+    """Run NUTS on the marginalised kernel."""
     return _sampler_only(job, "nuts")
 
 
 def safezone_importance(job: Job) -> Found:
-    """The marginalised kernel under importance sampling."""
+    """Run importance sampling on the marginalised kernel."""
     return _sampler_only(job, "importance")
 
 
 def safezone_pymc(job: Job) -> Found:
-    """safezone's own plain PyMC twin of the model, through nutpie."""
+    """Run safezone's own plain PyMC twin of the model, through nutpie."""
     return _sampler_only(job, "pymc")
 
 
 def safezone_batches(job: Job) -> Found:
-    """The kernel on cross-products of a Parquet file that is read in batches and never held."""
+    """Run the kernel on cross-products of a Parquet file that is read in batches and never held."""
     import numpy as np
 
     from safezone.analysis import marginal
@@ -200,9 +198,9 @@ def safezone_batches(job: Job) -> Found:
 
 
 def pymc_nutpie(job: Job) -> Found:
-    """A non-centred model as a user of PyMC would write it, compiled and sampled by nutpie."""
-    import nutpie
+    """Run a non-centred model as a user of PyMC would write it, compiled and sampled by nutpie."""
     import numpy as np
+    import nutpie
     import pandas as pd
     import pymc as pm
 
@@ -242,7 +240,7 @@ def pymc_nutpie(job: Job) -> Found:
 
 
 def bambi_nutpie(job: Job) -> Found:
-    """Bambi through nutpie; its random intercepts and slopes cannot be correlated."""
+    """Run Bambi through nutpie; its random intercepts and slopes cannot be correlated."""
     import bambi as bmb
     import pandas as pd
 
@@ -275,7 +273,7 @@ def bambi_nutpie(job: Job) -> Found:
 
 
 def mixedlm(job: Job) -> Found:
-    """statsmodels MixedLM by REML: therapists as groups, clients as variance components (uncorrelated)."""
+    """Fit MixedLM of statsmodels by REML: therapists as groups, clients as variance components (uncorrelated)."""
     import pandas as pd
     from statsmodels.regression.mixed_linear_model import MixedLM
 
@@ -316,7 +314,8 @@ def main(arguments: list[str]) -> None:
     found = PEERS[name](Job(Path(data), *(int(number) for number in numbers)))
     import numpy as np
 
-    np.savez(Path(out) / "draws.npz", **{key: np.asarray(value) for key, value in found.values.items()})
+    arrays: dict[str, Any] = {key: np.asarray(value) for key, value in found.values.items()}
+    np.savez(Path(out) / "draws.npz", **arrays)
     remarks = {
         "phases": dict(found.phases), "ess_limit": found.ess_limit, "sampler": found.sampler, "remark": found.remark
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Measure speed against peers: ``make bench``, or ``python benchmarks/run.py --sizes small,medium --peers safezone,bambi``.
+"""Measure speed against peers: ``make bench``, or ``python benchmarks/run.py --sizes small --peers safezone,bambi``.
 
 Every measurement is a process of its own, so that imports and compilation count. The first run of a peer starts from
 empty compile caches, later ones find what it left. The parent measures wall time, CPU time (user + system, all
@@ -149,7 +149,9 @@ def record(path: Path, head: dict[str, Any], one: dict[str, Any]) -> None:
     before = json.loads(path.read_text(encoding="utf-8"))["measurements"] if path.is_file() else []
     same = ("peer", "size", "state", "repeat")
     kept = [other for other in before if any(other[key] != one[key] for key in same)]
-    sizes = {name: {"sessions": s.sessions, "clients": s.clients, "therapists": s.therapists} for name, s in SIZES.items()}
+    sizes = {
+        name: {"sessions": s.sessions, "clients": s.clients, "therapists": s.therapists} for name, s in SIZES.items()
+    }
     content = {"header": head, "sizes": sizes, "measurements": [*kept, one]}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
@@ -216,7 +218,7 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, default=1000)
     parser.add_argument("--time-limit", type=float, default=900.0, help="seconds after which a run is given up")
     parser.add_argument("--data", help="folder that keeps the simulated data; a temporary one by default")
-    parser.add_argument("--out", type=Path, default=None, help="result file; results/speed.json, a temporary one for tiny")
+    parser.add_argument("--out", type=Path, default=None, help="result file; a temporary one for tiny")
     asked = parser.parse_args()
     for name, choices in (("sizes", tuple(SIZES)), ("peers", known)):
         chosen = getattr(asked, name).split(",")

@@ -69,7 +69,9 @@ def row(peer: str, measurements: Iterable[Mapping[str, Any]]) -> list[str]:
         return [name, *[""] * (len(HEADINGS) - 2), next(one["outcome"] for one in mine)]
     shown = later or first
     samplers = {one["sampler"] for one in shown if one.get("sampler") not in (None, "nuts", "pymc", "REML")}
-    extra = [text for text in ({one.get("remark") or "" for one in shown} - {"trusted"}) if text and peer != "safezone-pymc"]
+    extra = [
+        text for text in ({one.get("remark") or "" for one in shown} - {"trusted"}) if text and peer != "safezone-pymc"
+    ]
     return [
         name,
         number(seconds(first)),
