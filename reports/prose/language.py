@@ -90,15 +90,17 @@ class Language:
         return (f"{one} ({unit})", unit, f"{per.rsplit(' ', 1)[0]} {unit}")[form]
 
     def label(self, label: str) -> str:
-        """Bring a variable's label into a sentence: quoted in German, lower case in English unless an acronym.
+        """Bring a variable's label into a sentence: quoted in German, lower case in English unless a name or acronym.
 
         Examples
         --------
         >>> language("en").label("Felt safety (client)"), language("en").label("PHQ-9 sum")
         ('felt safety (client)', 'PHQ-9 sum')
+        >>> language("en").label("Beck Depression Inventory")
+        'Beck Depression Inventory'
         """
         text = f"{self.find('quote.open', '')}{label}{self.find('quote.close', '')}"
-        if self.code == "en" and len(label) > 1 and label[0].isupper() and label[1].islower():
+        if self.code == "en" and _capitalised(label) and not any(_capitalised(word) for word in label.split()[1:]):
             return text[0].lower() + text[1:]
         return text
 
@@ -124,6 +126,11 @@ class Language:
         """Return ``95%`` or ``95-%`` for captions."""
         p = 100 * probability
         return self.percent_interval.format(p=self.number(p, 0 if abs(p - round(p)) < 1e-9 else 1))
+
+
+def _capitalised(word: str) -> bool:
+    """Whether a word begins like a name; an acronym does not."""
+    return len(word) > 1 and word[0].isupper() and word[1].islower()
 
 
 @cache

@@ -452,7 +452,7 @@ def _lagged(outcome: str, predictor: str, targets: Mapping[str, Fixed | Spread])
     return Case(
         name=f"RI-CLPM, {outcome} on {predictor}",
         source="JeroenDMulder/RI-CLPM, simulated: random-intercept cross-lagged panel with lags equal over waves, ML; "
-        "computed. Its means are free at every wave, so that the model here gets a spline through the four lagged waves",
+        "computed. Its means are free at every wave, hence a spline through the four lagged waves",
         needs_shared=True,
         write=_panel,
         study=f"""\

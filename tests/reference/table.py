@@ -1,7 +1,7 @@
 """Write ``docs/evidence.md``: published values beside what safezone gives, and the kernel beside PyMC.
 
-``python tests/reference/table.py [FOLDER]``. Study folders and finished comparisons are kept in FOLDER and used again (a
-temporary folder by default); the seed is the study files' default, 20240505. Comparisons with PyMC take some minutes each.
+``python tests/reference/table.py [FOLDER]``. Study folders and finished comparisons are kept in FOLDER and used again
+(a temporary folder by default); the seed is the study files' default, 20240505. Comparisons with PyMC take minutes.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ justified there. Values are raw. References are maximum likelihood (ML) or REML.
 
 ## Published values
 
-*Difference* is posterior mean minus reference, in standard errors (SE) of the reference; where it has none, in posterior
-SDs. Means of SDs lie above their maxima because the posterior of an SD is skewed; quadrature with the same priors
-(`tests/reference/test_brute_force.py`) gives the same means within Monte Carlo error.
+*Difference* is posterior mean minus reference, in standard errors (SE) of the reference; where it has none, in
+posterior SDs. Means of SDs lie above their maxima because the posterior of an SD is skewed; quadrature with the same
+priors (`tests/reference/test_brute_force.py`) gives the same means within Monte Carlo error.
 """
 
 TWINS = """\
 ## The marginal kernel and the plain PyMC model
 
-Largest differences of means and of SDs over all estimands of a model, in Monte Carlo standard errors (z), and the largest
-difference of means in posterior SDs. Two right programs exceed 4 once in many thousand comparisons.
+Largest differences of means and of SDs over all estimands of a model, in Monte Carlo standard errors (z), and the
+largest difference of means in posterior SDs. Two right programs exceed 4 once in many thousand comparisons.
 
 | data | model | estimands | largest z of means | root mean square z | largest z of SDs | largest difference (SD) |
 |---|---|---|---|---|---|---|

@@ -164,7 +164,8 @@ def assert_same(found: pd.DataFrame, name: str, mean: float, sd: float) -> None:
     weights are worth three times as many draws as are kept, and the table's errors count the kept ones alone.
     SDs: 4,000 draws tell the SD of a normal quantity to 1.1 %, of these to 1.3 %.
     """
-    assert abs(found.loc[name, "mean"] - mean) < 4 * 1.15 * found.loc[name, "mcse"], name
+    error = 1.15 * found["mcse"].astype(float)[name]
+    assert abs(found["mean"].astype(float)[name] - mean) < 4 * error, name
     assert found.loc[name, "sd"] == pytest.approx(sd, rel=0.05), name
 
 

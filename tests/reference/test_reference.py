@@ -12,8 +12,8 @@ Why the tolerances are what they are
     sleepstudy, and 1.01 to 1.03 elsewhere, where ML's bias of the variances adds as much again.
 
     *SDs and correlations of clients and residuals*, lags without a published SE: within 0.5 posterior SDs. Papers
-    print the maximum, and the posterior of an SD is skewed to the right: its mean lies above by 0.1 to 0.3 posterior SDs;
-    where the reference is ML, its bias adds up to 0.2. A correlation that is hardly known is spread over (-1, 1),
+    print the maximum, and the posterior of an SD is skewed to the right: its mean lies above by 0.1 to 0.3 posterior
+    SDs; where the reference is ML, its bias adds up to 0.2. A correlation that is hardly known is spread over (-1, 1),
     and the SDs follow. ``test_brute_force.py`` shows for the largest differences (0.45 and 0.46) that they are this
     and nothing else: quadrature with the same priors gives the same means to the Monte Carlo error.
 """
