@@ -39,7 +39,8 @@ class TimeAxis:
     values
         Shape (n,), float64, one per row of ``study.sessions``; NaN where unknown.
     unit
-        One unit of it, in words: ``session``, ``day``, ``week``, ``whole treatment``, ``unit of COLUMN``.
+        One unit of it, in words: ``session``, ``day``, ``week``, ``whole treatment``, ``unit of COLUMN``
+        (``month`` where the column is named for such a unit).
     label
         For axes of figures.
     name
@@ -111,7 +112,7 @@ def time_axis(study: Study, options: ModelSection | AxisName | None = None) -> T
                     study, name, "a time column", 'Add time = "…" to [columns], or choose another time_axis.'
                 )
             column = study.config.columns.time or "time"
-            return TimeAxis(sessions["time"].to_numpy(dtype=float), f"unit of {column}", column, name)
+            return TimeAxis(sessions["time"].to_numpy(dtype=float), _unit_of(column), column, name)
         case "days" | "weeks":
             if "date" not in sessions:
                 raise _lacking(study, name, "dates", 'Add date = "…" to [columns], or choose time_axis = "session".')
@@ -125,6 +126,12 @@ def time_axis(study: Study, options: ModelSection | AxisName | None = None) -> T
             numbers = sessions["session"].to_numpy(dtype=float)
             start = numbers.min() if len(numbers) else 0.0
             return TimeAxis(numbers - start, "session", f"Sessions since session {start:g}", "session")
+
+
+def _unit_of(column: str) -> str:
+    """Return the unit of a time column: the column's name where that is one, as in ``month`` or ``Weeks``."""
+    word = column.strip().lower().removesuffix("s")
+    return word if word in ("day", "week", "month", "year") else f"unit of {column}"
 
 
 def _lacking(study: Study, axis: str, what: str, remedy: str) -> InputError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -53,6 +54,13 @@ def test_axes() -> None:
     assert time_axis(TWO, "column").values.tolist() == [14, 15, 16, 13.5, 14.5]
     assert time_axis(TWO, "weeks").unit == "week"
     assert time_axis(TWO, "column").unit == "unit of age"
+
+
+@pytest.mark.parametrize(("column", "unit"), [("month", "month"), ("Weeks", "week"), ("t", "unit of t")])
+def test_a_time_column_named_for_a_unit_is_in_that_unit(column: str, unit: str) -> None:
+    columns = TWO.config.columns.model_copy(update={"time": column})
+    named = dataclasses.replace(TWO, config=TWO.config.model_copy(update={"columns": columns}))
+    assert time_axis(named, "column").unit == unit
 
 
 def test_the_default_axis_is_the_declared_column() -> None:

@@ -1,6 +1,6 @@
 """Write ``docs/evidence.md``: published values beside what safezone gives, and the kernel beside PyMC.
 
-``python tests/reference/table.py [FOLDER]``. Study folders and finished comparisons are kept in FOLDER and used again
+In the folder ``tests``: ``python -m reference.table [FOLDER]``. Study folders and finished comparisons are kept in FOLDER and used again
 (a temporary folder by default); the seed is the study files' default, 20240505. Comparisons with PyMC take minutes.
 """
 
@@ -12,17 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-sys.path.insert(0, str(HERE.parent))  # this folder is imported as the package `reference`, as its tests see it
+import safezone as sz
 
-from reference import twins  # noqa: E402
-from reference.cases import BEAT_THE_BLUES, CASES, UNEMPLOYMENT, write_study  # noqa: E402
-from reference.outcome import Outcome, read_outcome  # noqa: E402
-from reference.test_twins import MORE  # noqa: E402
+from . import twins
+from .cases import BEAT_THE_BLUES, CASES, UNEMPLOYMENT, write_study
+from .outcome import Outcome, read_outcome
+from .test_twins import MORE
 
-import safezone as sz  # noqa: E402
-
+ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "data"
 
 INTRODUCTION = """\
