@@ -6,6 +6,7 @@ so do we. Nothing is cached: documents only load results.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Output = Mapping[str, object]
 TIMEOUT = 600.0
 _SETUP_TIMEOUT = 120  # seconds for importing matplotlib on a slow, cold disk
+_RUNNING: set[Callable[[], None]] = set()  # how to stop the documents that are running now
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _CELL_LINE = re.compile(r"Cell In\s*\[\d+\], line (\d+)")
 _EXCERPT = 14
@@ -126,14 +128,27 @@ def _in_thread(work: Coroutine[object, object, tuple[Ran, ...]]) -> tuple[Ran, .
         for task in asyncio.all_tasks(loop):
             task.cancel()
 
+    def cancel() -> None:
+        with contextlib.suppress(RuntimeError):  # it has just ended
+            loop.call_soon_threadsafe(stop)
+
     with ThreadPoolExecutor(1) as pool:
+        _RUNNING.add(cancel)
         future = pool.submit(drive)
         try:
             return future.result()
         except KeyboardInterrupt:
             # The kernel has a session of its own and does not hear Ctrl-C; cancelling stops it.
-            loop.call_soon_threadsafe(stop)
+            cancel()
             raise
+        finally:
+            _RUNNING.discard(cancel)
+
+
+def stop_all() -> None:
+    """Stop every document that is running in this process: Ctrl-C reaches the main thread only."""
+    for cancel in tuple(_RUNNING):
+        cancel()
 
 
 def option(cell: Cell, settings: Settings, name: str, default: object) -> object:

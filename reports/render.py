@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -99,11 +100,12 @@ def render(
     profile
         Project profiles (``ci``); by default the environment's ``QUARTO_PROFILE``.
     environment
-        Environment variables for the document's code, beside the process's own.
+        Environment variables for the document's code, beside the process's own; ``{format}`` in a value stands for
+        the format, so that documents rendered at the same time do not write into the same file.
     timeout
         Seconds that one cell may take.
     progress
-        Called with one line per step.
+        Called with one line per step; several formats report from threads of their own.
 
     Returns
     -------
@@ -152,7 +154,25 @@ def render(
 
     document = parse(source)
     check(document)
-    return tuple(_embedded(job, document, name) for name in wanted)
+    return _together(lambda name: _embedded(job, document, name), wanted)
+
+
+def _together(work: Callable[[Format], Rendered], formats: tuple[Format, ...]) -> tuple[Rendered, ...]:
+    """Render several formats at a time: each has a kernel of its own, so that cores share them."""
+    from .execute import stop_all
+
+    if len(formats) < 2:
+        return tuple(work(name) for name in formats)
+    with ThreadPoolExecutor(min(len(formats), os.cpu_count() or 1)) as pool:
+        futures = [pool.submit(work, name) for name in formats]
+        try:
+            return tuple(future.result() for future in futures)
+        except BaseException:
+            # One format failed, or Ctrl-C: the others need not be finished.
+            for future in futures:
+                future.cancel()
+            stop_all()
+            raise
 
 
 def choose(renderer: Renderer) -> Literal["quarto", "embedded"]:
@@ -179,7 +199,7 @@ def _embedded(job: _Job, document: Document, name: Format) -> Rendered:
     with tempfile.TemporaryDirectory(prefix="safezone-render-") as scratch:
         work = Path(scratch).resolve()
         job.say(f"{stem}.{name}: running the document's code")
-        ran = run(document, merged, job.parameters, environment=job.environment, timeout=job.timeout)
+        ran = run(document, merged, job.parameters, environment=_environment(job, name), timeout=job.timeout)
         composed = compose(ran, merged, work / "figures")
         job.say(f"{stem}.{name}: typesetting")
         made, notes = typeset(composed, merged, work, stem)
@@ -195,10 +215,14 @@ def _quarto(job: _Job, name: Format) -> Rendered:
         job.say(f"{job.source.stem}.{name}: rendering with Quarto")
         made = quarto.render(
             job.source, TARGETS[name], Path(scratch), parameters=job.parameters, overrides=job.metadata,
-            profile=job.profile, environment=job.environment,
+            profile=job.profile, environment=_environment(job, name),
         )  # fmt: skip
         path = publish(made, job.out_dir / f"{job.source.stem}.{name}")
     return Rendered(path, name, f"quarto {quarto.version()}", time.perf_counter() - start)
+
+
+def _environment(job: _Job, name: Format) -> dict[str, str]:
+    return {variable: value.replace("{format}", name) for variable, value in job.environment.items()}
 
 
 def publish(made: Path, path: Path) -> Path:

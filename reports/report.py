@@ -140,12 +140,12 @@ def report(
         work = Path(scratch).resolve()
         project = copy_template(source, work / name)
         document = main_document(project, name)
-        lock = work / LOCK
+        lock = work / f"{{format}}.{LOCK}"
         made = render(
             document,
             wanted,
             work / "out",
-            parameters=_parameters(document, folder.resolve()),
+            parameters=_parameters(document, folder.resolve(), config.study.language),
             renderer=renderer,
             project_dir=project,
             metadata=_metadata(config),
@@ -155,7 +155,8 @@ def report(
             progress=say,
         )
         contents: dict[str, bytes | Path] = {f"{FOLDER}/{name}.{one.format}": one.path for one in made}
-        numbers = _numbers(folder / LOCK, lock, others=set(manifest.get("reports", {})) - {name})
+        locks = [work / lock.name.replace("{format}", one.format) for one in made]
+        numbers = _numbers(folder / LOCK, locks, others=set(manifest.get("reports", {})) - {name})
         if numbers is not None:
             contents[LOCK] = numbers
         ResultsFolder(folder).write(contents, {}, owned=lambda _: False)
@@ -301,25 +302,26 @@ def _metadata(config: StudyConfig) -> dict[str, object]:
     return metadata
 
 
-def _parameters(document: Path, results: Path) -> dict[str, object]:
-    """Tell the parameter cell where the results are, if it asks."""
+def _parameters(document: Path, results: Path, language: str) -> dict[str, object]:
+    """Tell the parameter cell where the results are and in which language to write, if it asks."""
     from .qmd import Cell, parse
 
+    known: dict[str, object] = {"results": str(results), "language": language}
     for block in parse(document).blocks:
         if isinstance(block, Cell) and "parameters" in block.tags:
             names = {node.id for node in ast.walk(ast.parse(block.source)) if isinstance(node, ast.Name)}
-            return {"results": str(results)} if "results" in names else {}
+            return {name: value for name, value in known.items() if name in names}
     return {}
 
 
-def _numbers(path: Path, new: Path, *, others: set[str]) -> bytes | None:
-    """Return the number lock to write; numbers of other reports are kept beside the new ones."""
-    if not new.is_file():
+def _numbers(path: Path, new: Sequence[Path], *, others: set[str]) -> bytes | None:
+    """Return the number lock to write: the formats' together; numbers of other reports are kept beside them."""
+    found = [file for file in new if file.is_file()]
+    if not found:
         return None
-    if not others or not path.is_file():
-        return new.read_bytes()
+    kept = [path] if others and path.is_file() else []
     merged: dict[str, Any] = {}
-    for file in (path, new):
+    for file in (*kept, *found):
         merged |= {entry["key"]: entry for entry in json.loads(file.read_text(encoding="utf-8"))["numbers"]}
     text = json.dumps({"numbers": [merged[key] for key in sorted(merged)]}, indent=1, ensure_ascii=False)
     return f"{text}\n".encode()

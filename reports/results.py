@@ -122,12 +122,9 @@ class ModelResults:
         InputError
             If the model has no such estimand (the nearest names are listed) or not on this scale.
         """
-        found = self.estimates.loc[self.estimates["estimand"] == estimand]
-        if scale is not None:
-            found = found.loc[found["scale"] == scale]
-        elif (found["scale"] == "raw").any():
-            found = found.loc[found["scale"] == "raw"]
-        if found.empty:
+        scales = self._rows_by_name.get(estimand, {})
+        row = scales.get(scale) if scale is not None else scales.get("raw", next(iter(scales.values()), None))
+        if row is None:
             names = ", ".join(dict.fromkeys(self.estimates["estimand"]))
             raise InputError(
                 Fault("error", "estimates.csv", None, f"{self.name}.{estimand}",
@@ -135,7 +132,27 @@ class ModelResults:
                       + ("." if scale is None else f" on the {scale} scale."),
                       estimand, f"Choose one of: {names}.")
             )  # fmt: skip
-        return found.iloc[0]
+        return row
+
+    @cached_property
+    def scales(self) -> Mapping[str, frozenset[str]]:
+        """Scales on which each estimand is given, by estimand."""
+        return {name: frozenset(rows) for name, rows in self._rows_by_name.items()}
+
+    @cached_property
+    def _rows_by_name(self) -> Mapping[str, Mapping[str, pd.Series]]:
+        """Rows of the estimates by estimand and scale: prose asks for each of them many times."""
+        found: dict[str, dict[str, pd.Series]] = {}
+        for _, row in self.estimates.iterrows():
+            found.setdefault(str(row["estimand"]), {}).setdefault(str(row["scale"]), row)
+        return found
+
+    @cached_property
+    def described(self) -> Mapping[str, Mapping[str, Any]]:
+        """Rows of the codebook by the variable's name."""
+        if "name" not in self.codebook:
+            return {}
+        return {str(row["name"]): cast("Mapping[str, Any]", row) for row in self.codebook.to_dict("records")}
 
     @cached_property
     def posterior(self) -> xr.Dataset:
@@ -157,22 +174,30 @@ class ModelResults:
 
     def draws(self, estimand: str, scale: str) -> np.ndarray | None:
         """Return all draws of one estimand, shape (chain · draw,), or ``None`` where the fit kept none."""
+        return self._draws_by_name.get((estimand, scale))
+
+    @cached_property
+    def _draws_by_name(self) -> Mapping[tuple[str, str], np.ndarray]:
         kept = self.estimand_draws
         if kept is None:
-            return None
-        chosen = (kept["estimand"].values.astype(str) == estimand) & (kept["scale"].values.astype(str) == scale)
-        if not chosen.any():
-            return None
-        return np.asarray(kept["value"].transpose("quantity", "chain", "draw").values[chosen][0], dtype=float).ravel()
+            return {}
+        values = kept["value"].transpose("quantity", "chain", "draw").values.astype(float)
+        names = zip(kept["estimand"].values.astype(str), kept["scale"].values.astype(str), strict=True)
+        return {(str(name), str(scale)): one.ravel() for (name, scale), one in zip(names, values, strict=True)}
 
     def _group(self, name: str) -> xr.Dataset | None:
         """Return a group of the draws, or ``None`` where the file or the group is not there."""
+        import h5py
         import xarray as xr
 
         if not self.path.is_file():
             return None
-        with xr.open_datatree(self.path, engine="h5netcdf") as tree:
-            return tree[name].to_dataset().load() if name in tree.children else None
+        # One group only: opening the whole tree costs half a second a file.
+        with h5py.File(self.path) as file:
+            if name not in file:
+                return None
+        with xr.open_dataset(self.path, group=name, engine="h5netcdf") as group:
+            return group.load()
 
 
 @dataclass(frozen=True)

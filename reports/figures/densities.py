@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..prose.language import language
-from ..prose.names import short_name
+from ..prose.names import interpreted, short_name
 from .style import COLOURS, GREY, SIZE, Figure, canvas, styled, wrap
 
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from ..results import ModelResults, StudyInfo
 
-MOST = 9  # panels: beyond that the supplement shows the rest
+MOST = 12  # panels: beyond that the supplement shows the rest
 
 
 def prior_posterior(model: ModelResults, study: StudyInfo, code: str | None = None) -> Figure | None:
-    """Draw prior and posterior densities of the parameters (on the standardised scale, where priors are set).
+    """Draw prior and posterior densities of the interpreted parameters, on the scale on which priors are set.
 
     Parameters
     ----------
@@ -42,6 +42,8 @@ def prior_posterior(model: ModelResults, study: StudyInfo, code: str | None = No
     talk = language(code)
     found = []
     for parameter in model.card.get("parameters") or ():
+        if not interpreted(parameter):
+            continue
         name = str(parameter["name"])
         prior, posterior = draws_of(model.prior, name), draws_of(model.posterior, name)
         if prior is not None and posterior is not None:
@@ -49,21 +51,21 @@ def prior_posterior(model: ModelResults, study: StudyInfo, code: str | None = No
     found = found[:MOST]
     if not found:
         return None
-    columns = min(3, len(found))
+    columns = min(4, len(found))
     rows = -(-len(found) // columns)
     parts = []
     tail = (1 - study.interval) / 2
     with styled(code):
-        fig, axes = canvas(0.45 + 1.75 * rows, columns, rows)
+        fig, axes = canvas(0.4 + 1.2 * rows, columns, rows)
         for ax, (name, prior, posterior) in zip(axes, found, strict=False):
             low = min(np.quantile(prior, 0.01), np.quantile(posterior, 0.001))
             high = max(np.quantile(prior, 0.99), np.quantile(posterior, 0.999))
             floor = 0.0 if min(prior.min(), posterior.min()) >= 0 else None
-            grid = np.linspace(low if floor is None else floor, high, 400)
+            grid = np.linspace(low if floor is None else floor, high, 240)
             ax.fill_between(grid, density(posterior, grid, floor), color=COLOURS[0], alpha=0.25, lw=0)
             ax.plot(grid, density(posterior, grid, floor), color=COLOURS[0], label=talk.say("figure.posterior"))
             ax.plot(grid, density(prior, grid, floor), color=GREY, ls="--", lw=1.2, label=talk.say("figure.prior"))
-            ax.set_title(wrap(name, 27), fontsize=SIZE - 1, fontweight="normal")
+            ax.set_title(wrap(name, 23), fontsize=SIZE - 2, fontweight="normal")
             ax.set_yticks([])
             ax.spines["left"].set_visible(False)
             ax.set_ylim(bottom=0)
@@ -133,9 +135,9 @@ def density(draws: NDArray[np.float64], grid: NDArray[np.float64], floor: float 
     """
     spread = min(float(draws.std(ddof=1)), float(np.subtract(*np.quantile(draws, [0.75, 0.25]))) / 1.34)
     width = 0.9 * (spread or float(draws.std(ddof=1))) * draws.size ** (-0.2)
-    # Binned first: 400 grid points against some thousand draws stays small.
+    # Binned first, finely against the kernel: a grid against some thousand draws would be slow.
     low, high = draws.min() - 4 * width, draws.max() + 4 * width
-    counts, edges = np.histogram(draws, bins=1024, range=(low, high))
+    counts, edges = np.histogram(draws, bins=512, range=(low, high))
     centres = (edges[1:] + edges[:-1]) / 2
 
     def smooth(at: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -72,6 +72,30 @@ def test_report_is_made_recorded_and_then_left_alone(study: Path) -> None:
     assert said[-1] == "mine: the report is up to date"
 
 
+def test_formats_rendered_together_share_one_lock(study: Path) -> None:
+    own = study.parent / "reports" / "mine" / "mine.qmd"
+    one = 'entry = {"key": "m.x|raw|mean"'
+    # Each format writes a number of its own, as text that only one format shows would.
+    mine = 'info = json.load(open(os.environ["QUARTO_EXECUTE_INFO"]))["format"]["pandoc"]["to"]\n'
+    own.write_text(TEMPLATE.replace(one, mine + 'entry = {"key": "m.x|raw|" + info'), encoding="utf-8")
+    made = report(study, "mine", ["html", "docx"], renderer="embedded")
+    assert [file.suffix for file in made.files] == [".html", ".docx"]
+    lock = json.loads((study.parent / "results" / "numbers.lock.json").read_text(encoding="utf-8"))
+    assert [entry["key"] for entry in lock["numbers"]] == ["m.x|raw|docx", "m.x|raw|html"]
+
+
+def test_the_study_files_language_reaches_the_template(study: Path) -> None:
+    own = study.parent / "reports" / "mine" / "mine.qmd"
+    own.write_text(
+        TEMPLATE.replace('results = "somewhere"', 'results = "somewhere"\nlanguage = ""')
+        + "\nIt speaks `{python} language`.\n",
+        encoding="utf-8",
+    )
+    study.write_text(study.read_text(encoding="utf-8").replace('language = "en"', 'language = "de"'), encoding="utf-8")
+    (made,) = report(study, "mine", ["html"], renderer="embedded").files
+    assert "It speaks de." in made.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("what", ["template", "results", "study", "output", "force"])
 def test_report_is_made_again_when_something_changed(study: Path, what: str) -> None:
     report(study, "mine", ["html"], renderer="embedded")
