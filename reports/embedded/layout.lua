@@ -37,8 +37,10 @@ end
 
 -- Word processors other than Word give unsized columns equal widths, so every column gets one: as wide as its
 -- longest text where the line has room, never narrower than its longest word, and numbers unbroken if possible.
--- Widths are counted in digits of the tables' size: 451 points of text, 5 points a digit, 10 points of padding.
-local LINE, WIDEST, PADDING = 90, 40, 2.1
+-- What the line has left goes to the first column, which names the rows. Widths are counted in digits of the
+-- tables' size: in Word 451 points of text, 5 points a letter, 10 of padding; in PDF 448, 4.5 and 8.
+local LINE, WIDEST, PADDING, DIGIT = 90, 40, 2.1, 0.94
+if target == "typst" then LINE, WIDEST, PADDING, DIGIT = 99, 48, 1.8, 1.15 end
 
 local function width(text)
   local total = 0
@@ -48,6 +50,8 @@ local function width(text)
       total = total + 0.6
     elseif sign:find("^[A-Zmw%%]$") or sign == "−" or sign == "ω" then
       total = total + 1.35
+    elseif sign:find("^%d$") then
+      total = total + DIGIT
     else
       total = total + 0.94
     end
@@ -87,13 +91,15 @@ end
 
 local function natural_widths(tbl)
   local wish, floor, word_only = measure(tbl)
-  -- Typst sizes columns well by itself until the line is full; then it lets long words run over.
-  if target == "typst" and sum(wish) <= LINE then return end
   if sum(floor) > LINE then floor = word_only end
   local room, asked = math.max(0, LINE - sum(floor)), math.max(1, sum(wish) - sum(floor))
   local share = math.min(1, room / asked)
   local widths = {}
   for index = 1, #wish do widths[index] = floor[index] + share * math.max(0, wish[index] - floor[index]) end
+  -- A short table fills the line: half of the rest to the first column, the other half to all of them.
+  local rest = math.max(0, LINE - sum(widths))
+  for index = 1, #widths do widths[index] = widths[index] + rest / 2 / #widths end
+  widths[1] = widths[1] + rest / 2
   local line = math.max(LINE, sum(widths))
   local index = 0
   tbl.colspecs = tbl.colspecs:map(function(spec)
@@ -226,33 +232,62 @@ local function typst_table(tbl)
   return tbl
 end
 
--- Longer tables may run over the page; shorter ones move to the next as a whole.
-local LONG_TABLE = 18
+-- Where all columns but the first are short, Typst knows their widths better than any estimate: it gives them
+-- what they need, and the rest of the line to the first.
+local function typst_columns(tbl)
+  local wish = measure(tbl)
+  if #wish < 2 or sum(wish) - wish[1] > 0.82 * LINE then return tbl end
+  local columns = "columns: (1fr" .. string.rep(", auto", #wish - 1) .. ")"
+  return raw((typst { tbl }:gsub("columns: %b()", columns, 1)))
+end
+
+-- Longer tables run over the page with their header repeated; shorter ones float, as figures do.
+local LONG_TABLE = 36
+
+local function lines_of(tbl)
+  local total = 0
+  for _, body in ipairs(tbl.bodies) do
+    for _, row in ipairs(body.body) do
+      local most = 1
+      for index, cell in ipairs(#row.cells == #tbl.colspecs and row.cells or {}) do
+        local share = tbl.colspecs[index][2] or 1 / #tbl.colspecs
+        most = math.max(most, math.ceil(width(pandoc.utils.stringify(cell.contents)) / math.max(1, share * LINE - PADDING)))
+      end
+      total = total + most
+    end
+  end
+  return total
+end
 
 local function typst_float(div, caption, blocks)
   local marks = div.attributes
   local kind = marks.kind == "fig" and "quarto-float-fig" or "quarto-float-tbl"
+  local body, note, lines = pandoc.List(), pandoc.List(), 0
+  for _, block in ipairs(blocks) do
+    if block.t == "Table" then
+      local tbl = typst_table(column_widths(block, marks.widths))
+      lines = lines + lines_of(tbl)
+      body:insert(marks.widths == nil and typst_columns(tbl) or tbl)
+    elseif block.t == "Div" and block.classes:includes("table-note") then
+      note:insert(block)
+    else
+      body:insert(block)
+    end
+  end
+  local long = lines > LONG_TABLE
   local head = "#figure(kind: \"" .. kind .. "\", supplement: [" .. marks.word .. "]"
+  if marks.kind == "tbl" and not long then head = head .. ", placement: auto" end
   if marks.number == nil then head = head .. ", numbering: none" end
   if #caption > 0 then head = head .. ", caption: [" .. typst { pandoc.Plain(caption) } .. "]" end
   local result = pandoc.List { raw(head .. ", [") }
-  local after, rows = pandoc.List(), 0
-  for _, block in ipairs(blocks) do
-    if block.t == "Table" then
-      for _, body in ipairs(block.bodies) do rows = rows + #body.body end
-      result:insert(typst_table(column_widths(block, marks.widths)))
-    elseif block.t == "Div" and block.classes:includes("table-note") then
-      after:insert(block)
-    else
-      result:insert(block)
-    end
-  end
+  result:extend(body)
+  -- The note belongs to the float, so that no page comes between them.
+  result:extend(note)
   result:insert(raw("])" .. (div.identifier ~= "" and (" <" .. div.identifier .. ">") or "")))
-  if rows > LONG_TABLE then
+  if long then
     result:insert(1, raw("#[#show figure: set block(breakable: true)"))
     result:insert(raw("]"))
   end
-  result:extend(after)
   return result
 end
 
@@ -264,8 +299,10 @@ local function float(div)
   return typst_float(div, caption, blocks)
 end
 
--- Only Word reads the alignment marks of `aligned`; lines that begin together read the same everywhere.
+-- Only Word itself reads the alignment marks of `aligned`; lines that begin together read the same everywhere.
 local function word_math(math)
+  -- LibreOffice cannot read a prime whose base is a closing bracket.
+  math.text = math.text:gsub("%)'", ")\\mathrm{′}")
   math.text = math.text:gsub("\\begin{aligned}(.-)\\end{aligned}", function(lines)
     return "\\begin{array}{l}" .. lines:gsub("([^\\])&", "%1") .. "\\end{array}"
   end)
@@ -396,10 +433,26 @@ local function block(div)
   end
 end
 
+-- In PDF a note is part of its table's float, so that no page comes between them.
+local function join_notes(blocks)
+  local result = pandoc.Blocks {}
+  for _, block in ipairs(blocks) do
+    local before = result[#result]
+    if block.t == "Div" and block.classes:includes("table-note") and before and before.t == "Div"
+      and before.classes:includes("sz-float") and before.attributes.kind == "tbl" then
+      before.content:insert(block)
+    else
+      result:insert(block)
+    end
+  end
+  return result
+end
+
 function Pandoc(doc)
   local lang = pandoc.utils.stringify(doc.meta.lang or "en"):sub(1, 2)
   titles = callouts[lang] or callouts.en
   doc = doc:walk { Table = finish_table }
+  if target == "typst" then doc = doc:walk { Blocks = join_notes } end
   -- Inner blocks first: a float may stand inside a tab or a callout.
   doc = doc:walk { traverse = "typewise", Div = block }
   if target == "docx" then doc = doc:walk { Math = word_math } end

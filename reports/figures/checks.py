@@ -57,7 +57,7 @@ def predictive(model: ModelResults, study: StudyInfo, code: str | None = None) -
     talk = language(code)
     parts = []
     with styled(code):
-        fig, (ax,) = canvas(0.9 + 0.3 * len(checks))
+        fig, (ax,) = canvas(0.7 + 0.2 * len(checks))
         shade(ax, -1, 1)
         ax.axvline(0, color=GREY, lw=0.8)
         names = []
@@ -126,7 +126,7 @@ def diagnostics(results: Results, code: str | None = None) -> Figure | None:
     names = [model_title(model, talk) for model in results.each()]
     place = -np.arange(len(names))
     with styled(code):
-        fig, (left, right) = canvas(0.95 + 0.42 * len(names), 2, sharey=True)
+        fig, (left, right) = canvas(0.85 + 0.3 * len(names), 2, sharey=True)
         rhat = table["rhat_max"].to_numpy(dtype=float)
         left.axvline(RHAT, color=GREY, ls="--", lw=1, label=talk.say("figure.threshold"))
         left.plot(rhat, place, "o", color=COLOURS[0], ms=6)
@@ -134,7 +134,7 @@ def diagnostics(results: Results, code: str | None = None) -> Figure | None:
             min(0.999, np.nanmin(rhat, initial=1.0) - 0.001), max(1.012, np.nanmax(rhat, initial=1.0) + 0.003)
         )
         left.set_xlabel(talk.say("figure.rhat"))
-        left.set_yticks(place, [wrap(name, 30) for name in names])
+        left.set_yticks(place, [wrap(name, 40) for name in names])
         right.axvline(ESS, color=GREY, ls="--", lw=1)
         for i, (column, word) in enumerate((("ess_bulk_min", "bulk"), ("ess_tail_min", "tail"))):
             values = table[column].to_numpy(dtype=float)

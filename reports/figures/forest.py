@@ -56,11 +56,11 @@ def forest(model: ModelResults, study: StudyInfo, code: str | None = None) -> Fi
         return None
     scale = str(rows["scale"].iloc[0])
     names = [short_name(model, str(name), talk) for name in rows["estimand"]]
-    wrapped = [wrap(name, 34) for name in names]
+    wrapped = [wrap(name, 40) for name in names]
     lines = [text.count("\n") + 1 for text in wrapped]
     with styled(code):
-        fig, (ax,) = canvas(height=0.85 + 0.19 * sum(lines) + 0.14 * len(lines))
-        place = np.array([-(sum(lines[:i]) + lines[i] / 2 + 0.7 * i) for i in range(len(lines))])
+        fig, (ax,) = canvas(height=0.8 + 0.17 * sum(lines) + 0.07 * len(lines))
+        place = np.array([-(sum(lines[:i]) + lines[i] / 2 + 0.4 * i) for i in range(len(lines))])
         if scale == "standardised":
             half = study.rope["default"]
             shade(ax, -half, half)

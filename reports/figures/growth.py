@@ -42,7 +42,7 @@ def growth(model: ModelResults, study: StudyInfo, code: str | None = None) -> Fi
     rows = -(-len(curves) // columns)
     outcome = model.card["outcome"]
     with styled(code):
-        fig, axes = canvas(0.5 + 2.7 * rows, columns, rows, sharex=True, sharey=True)
+        fig, axes = canvas(0.5 + 2.1 * rows, columns, rows, sharex=True, sharey=True)
         for i, (ax, curve) in enumerate(zip(axes, curves, strict=False)):
             time = np.asarray(curve["time"], dtype=float)
             colour = COLOURS[i % len(COLOURS)]
@@ -61,7 +61,7 @@ def growth(model: ModelResults, study: StudyInfo, code: str | None = None) -> Fi
                 ax.set_xlabel(_time_label(model, talk))
             if i % columns == 0:
                 unit = str(outcome.get("unit") or "")
-                ax.set_ylabel(wrap(f"{outcome['label']} ({talk.unit(unit, 1)})" if unit else str(outcome["label"]), 32))
+                ax.set_ylabel(wrap(f"{outcome['label']} ({talk.unit(unit, 1)})" if unit else str(outcome["label"]), 26))
             ax.set_ylim(*_limits(curves))
         for ax in axes[len(curves) :]:
             ax.remove()

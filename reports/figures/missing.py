@@ -39,11 +39,11 @@ def missingness(table: pd.DataFrame, study: StudyInfo, code: str | None = None) 
     talk = language(code)
     parts = []
     with styled(code):
-        fig, (ax,) = canvas(2.9)
+        fig, (ax,) = canvas(2.4)
         for i, (name, one) in enumerate(shown.groupby("variable", sort=False)):
             rated = 100 * one["rated"]
             ax.plot(one["session"], rated, color=COLOURS[i % len(COLOURS)], ls=LINES[i % len(LINES)],
-                    marker=MARKERS[i % len(MARKERS)], ms=4, lw=1.2, label=wrap(str(name), 32))  # fmt: skip
+                    marker=MARKERS[i % len(MARKERS)], ms=4, lw=1.2, label=wrap(str(name), 26))  # fmt: skip
             parts.append(
                 talk.say(
                     "alt.missing_part", name=plain(str(name)), first=f"{talk.number(float(rated.iloc[0]), 0)} %",
@@ -51,10 +51,11 @@ def missingness(table: pd.DataFrame, study: StudyInfo, code: str | None = None) 
                     s1=str(one["session"].iloc[-1]),
                 )
             )  # fmt: skip
-        ax.set_ylim(0, 104)
+        # From zero, unless all lines would lie on one another at the top; the axis says so.
+        ax.set_ylim(50 if (100 * shown["rated"]).min() >= 60 else 0, 102)
         ax.grid(axis="y")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.set_xlabel(talk.say("figure.session"))
-        ax.set_ylabel(talk.say("figure.rated"))
-        fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        ax.set_ylabel(wrap(talk.say("figure.rated"), 20))
+        fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return Figure(fig, talk.say("alt.missing", parts="; ".join(parts)))

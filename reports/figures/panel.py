@@ -62,7 +62,7 @@ def panel(
     y_label = str(model.card["outcome"]["label"])
     parts = []
     with styled(code):
-        fig, axes = canvas(3.1, len(sides), sharey=True)
+        fig, axes = canvas(2.6, len(sides), sharey=True)
         for i, (ax, (side, bins)) in enumerate(zip(axes, sides, strict=True)):
             line = {key: np.asarray(value, dtype=float) for key, value in data[side].items() if key != "n"}
             index = 0 if side == "within" else 1
@@ -78,7 +78,7 @@ def panel(
             ax.set_title(talk.say(f"figure.{side}_title"))
             ax.set_xlabel(wrap(talk.say(f"figure.{side}_x", x=x_label), 36))
             if i == 0:
-                ax.set_ylabel(wrap(y_label, 32))
+                ax.set_ylabel(wrap(y_label, 25))
             parts.append(_described(talk.say(f"figure.{side}_title"), line, len(dots), talk))
     alt = talk.say("alt.panel", x=plain(x_label), y=plain(y_label), parts="; ".join(parts))
     return Figure(fig, alt)

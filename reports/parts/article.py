@@ -113,7 +113,7 @@ class Article:
         return self._join(
             self.talk.say("text.measures") if book else "",
             book,
-            tables.groups_table(self.results, self.talk),
+            tables.groups_text(self.results, self.talk),
             self.talk.say("text.missing") if drawn else "",
             self.figure(drawn, "fig-missing", self.talk.say("figure.missing_caption")),
         )
@@ -178,9 +178,10 @@ class Article:
         said = [
             f"*{escape(model_title(model, self.talk))}.* {prose.diagnostics(self.n, model.name)}"
             for model in self.results.each()
+            if not (model.trusted and prose.as_asked(model))
         ]
         return self._join(
-            self.talk.say("text.diagnostics"),
+            " ".join([self.talk.say("text.diagnostics"), *([] if said else [self.talk.say("text.diagnostics_all")])]),
             *said,
             self.figure(drawn, "fig-diagnostics", self.talk.say("figure.diagnostics_caption")),
             tables.diagnostics_table(self.results, self.talk),
@@ -205,6 +206,7 @@ class Article:
             for check in model.card.get("ppc") or ()
             if not float(check["lower"]) <= float(check["observed"]) <= float(check["upper"])
         ]
+        missed = list(dict.fromkeys(missed))
         verdict = (
             self.talk.say("text.ppc_some", features=self.talk.join(missed))
             if missed
@@ -218,16 +220,37 @@ class Article:
         return self._join(self.talk.say("text.loo") if table else "", table)
 
     def crosscheck(self) -> str:
-        """Return the cross-checks by maximum likelihood, model by model."""
-        pieces = []
-        for model in self.results.each():
-            said = prose.crosscheck(self.n, model.name)
-            if said:
-                pieces += [
-                    f"*{escape(model_title(model, self.talk))}.* {said}",
-                    tables.crosscheck_table(model, self.talk),
-                ]
-        return self._join(*pieces) if pieces else self.talk.say("text.no_crosscheck")
+        """Return the cross-checks by maximum likelihood: what was fitted, how far apart, what differs by design."""
+        checked = [model for model in self.results.each() if model.card.get("crosscheck")]
+        if not checked:
+            return self.talk.say("text.no_crosscheck")
+        methods: dict[str, list[str]] = {}
+        notes: dict[str, list[str]] = {}
+        for model in checked:
+            title = f"*{escape(model_title(model, self.talk))}*"
+            methods.setdefault(prose.crosscheck_method(model, self.talk), []).append(title)
+            for note in prose.crosscheck_notes(model, self.talk):
+                notes.setdefault(note, []).append(title)
+        said = [self._for(text, titles, len(checked)) for text, titles in methods.items()]
+        far = [(prose.crosscheck_distance(model), model) for model in checked]
+        apart = [
+            self.talk.say("text.crosscheck_part", difference=self.talk.number(distance, 2),
+                          title=f"*{escape(model_title(model, self.talk))}*")
+            for distance, model in far
+            if distance is not None
+        ]  # fmt: skip
+        if apart:
+            said.append(self.talk.say("text.crosscheck_apart", parts=self.talk.join(apart)))
+        differs = [self._for(text, titles, len(checked)) for text, titles in notes.items()]
+        return self._join(
+            " ".join(said),
+            "\n".join(f"- {text}" for text in differs),
+            tables.crosscheck_table(self.results, self.talk),
+        )
+
+    def _for(self, text: str, titles: list[str], of: int) -> str:
+        """Say for which models a sentence holds, unless it holds for all."""
+        return text if len(titles) == of else self.talk.say("text.for_models", models=self.talk.join(titles), text=text)
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -245,7 +268,7 @@ class Article:
         packages = manifest.get("packages") or {}
         seed = str(manifest.get("seed", "–"))
         text = self.talk.say("text.session", version=str(packages.get("safezone", "–")), seed=seed)
-        return self._join(text, tables.session_table(self.results, self.talk))
+        return self._join(text, tables.session_text(self.results, self.talk))
 
     def close(self) -> None:
         """Write the number lock, where the renderer asked for one."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..digits import write_probability
 from ..numbers import Numbers, interval_label, interval_text, number_text
 from ..prose.language import Language, language
-from ..prose.names import short_name
+from ..prose.names import interpreted, short_name
 from ..prose.paragraphs import model_title
 from ..prose.sentences import PERCENT, label_of, split_unit, verdict_word
 from ..prose.study import rope_text
@@ -82,6 +82,11 @@ def build(
     return f"\n\n{table.to_markdown()}\n\n"
 
 
+def told(note: str, results: Results, talk: Language) -> str:
+    """Add to a note that the data are simulated, where they are: a table travels without its report."""
+    return f"{note}{talk.say('figure.simulated')}".strip() if results.study.simulated else note
+
+
 def codebook_table(results: Results, talk: Language) -> str:
     """List what was measured on a scale: distribution, variance by level, reliability."""
     book = results.codebook
@@ -108,43 +113,38 @@ def codebook_table(results: Results, talk: Language) -> str:
     heads = ("variable", "level", "n", "missing", "mean", "sd_between", "sd_within", "icc", "omega", "reliability_mean")
     columns: list[Head] = [(talk.say(f"table.{head}"), "left" if i < 2 else "right") for i, head in enumerate(heads)]
     return build(columns, rows, talk, label="tbl-codebook", caption=talk.say("table.codebook_caption"),
-                 note=talk.say("table.codebook_note"))  # fmt: skip
+                 note=told(talk.say("table.codebook_note"), results, talk))  # fmt: skip
 
 
-def groups_table(results: Results, talk: Language) -> str:
-    """List categorical variables with the numbers of clients in each category."""
+def groups_text(results: Results, talk: Language) -> str:
+    """List categorical variables with the numbers of clients in each category, as a sentence."""
     book = results.codebook
     if book.empty or "categories" not in book:
         return ""
-    rows = [
-        [escape(str(row["label"])), talk.say(f"level.{row['level']}"), escape(str(row["categories"]))]
+    groups = [
+        f"{escape(str(row['label']))}: {talk.join([escape(part) for part in str(row['categories']).split('; ')])}"
         for _, row in book.iterrows()
         if _filled(row.get("categories"))
     ]
-    columns: list[Head] = [(talk.say(f"table.{head}"), "left") for head in ("variable", "level", "categories")]
-    return build(columns, rows, talk, label="tbl-groups", caption=talk.say("table.categories_caption"),
-                 note=talk.say("table.categories_note"))  # fmt: skip
+    return talk.say("text.groups", groups="; ".join(groups)) if groups else ""
 
 
 def priors_table(results: Results, talk: Language) -> str:
-    """List every interpreted parameter with its prior and the range that it allows."""
+    """List the interpreted parameters of each model by their prior, with the range that it allows."""
     rows, groups, left_out = [], [], 0
     for model in results.each():
+        sharing: dict[tuple[str, str], list[str]] = {}
         for parameter in model.card.get("parameters") or ():
             if not interpreted(parameter):
                 left_out += 1
                 continue
-            groups.append(model_title(model, talk))
-            rows.append(
-                [
-                    escape(_parameter_name(model, parameter, talk)),
-                    f"${parameter['symbol']}$",
-                    escape(str(parameter["prior"])),
-                    _span(parameter.get("prior_lower"), parameter.get("prior_upper"), talk),
-                ]
-            )
+            prior = str(parameter["prior"]), _span(parameter.get("prior_lower"), parameter.get("prior_upper"), talk)
+            name = f"{escape(_parameter_name(model, parameter, talk))} (${parameter['symbol']}$)"
+            sharing.setdefault(prior, []).append(name)
+        groups += [model_title(model, talk)] * len(sharing)
+        rows += [["; ".join(names), escape(text), span] for (text, span), names in sharing.items()]
     columns: list[Head] = [
-        (talk.say("table.parameter"), "left"), (talk.say("table.symbol"), "left"), (talk.say("table.prior"), "left"),
+        (talk.say("table.parameters"), "left"), (talk.say("table.prior"), "left"),
         (talk.say("table.prior_range"), "right"),
     ]  # fmt: skip
     patterns = talk.find("table.few_parameters")
@@ -158,18 +158,11 @@ def priors_table(results: Results, talk: Language) -> str:
     )
 
 
-def interpreted(parameter: Any) -> bool:
-    """Whether a parameter means something to a reader, rather than completing the likelihood."""
-    estimand = str(parameter["estimand"])
-    own = estimand.split(".", maxsplit=1)[0] not in {"nuisance", "initial"}
-    return (own and not estimand.endswith((".fixed", ".intercept"))) or estimand.startswith("sd.")
-
-
 def _parameter_name(model: ModelResults, parameter: Any, talk: Language) -> str:
     estimand = str(parameter["estimand"])
     if kind_of(estimand).name != "other":
         return short_name(model, estimand, talk)
-    return str(parameter.get("meaning") or estimand)
+    return talk.phrase(str(parameter.get("meaning") or estimand).rstrip("."))
 
 
 def estimates_table(n: Numbers, model: ModelResults) -> str:
@@ -212,6 +205,10 @@ def estimates_table(n: Numbers, model: ModelResults) -> str:
     ]  # fmt: skip
     text = talk.say("table.estimates_note", interval=talk.interval(interval),
                     rope=rope_text(n.results.study.rope["default"], talk))  # fmt: skip
+    own = str(model.card["outcome"].get("unit") or "")
+    if own:
+        text = f"{talk.say('table.estimates_unit', unit=escape(talk.unit(own, 1)))} {text}"
+    text = told(text, n.results, talk)
     caption = talk.say("table.estimates_caption", title=escape(model_title(model, talk)))
     return build(columns, [row for _, row in rows], talk, label=f"tbl-{slug(model.name)}", caption=caption, note=text,
                  groups=[group for group, _ in rows])  # fmt: skip
@@ -242,11 +239,12 @@ def _with_interval(row: pd.Series, code: str, interval: float, *, percent: bool 
 
 
 def _unit(unit: str, model: ModelResults, talk: Language, *, percent: bool) -> str:
+    """Return what stands in brackets after a name: nothing for the outcome's own unit, which the note gives."""
     first, per = split_unit(unit, model)
     if percent or first in {"share", "correlation", "reliability", "", "1"} or unit.startswith("per "):
         return ""
-    text = talk.unit(first, 1)
-    return f"{text} {talk.unit(per, 2)}" if per else text
+    text = "" if first == model.card["outcome"].get("unit") else talk.unit(first, 1)
+    return f"{text} {talk.unit(per, 2)}".strip() if per else text
 
 
 def diagnostics_table(results: Results, talk: Language) -> str:
@@ -257,10 +255,14 @@ def diagnostics_table(results: Results, talk: Language) -> str:
         rows.append(
             [
                 escape(model_title(model, talk)),
-                f"{_number(found['chains'], 0, talk)} × {_number(found['draws'], 0, talk)}",
+                f"{_number(found['chains'], 0, talk)} × {_number(found['draws'], 0, talk)}".replace(
+                    " ", "\N{NO-BREAK SPACE}"
+                ),
                 _number(found["divergences"], 0, talk),
                 _number(found["rhat_max"], 3, talk),
-                f"{_number(found['ess_bulk_min'], 0, talk)} / {_number(found['ess_tail_min'], 0, talk)}",
+                f"{_number(found['ess_bulk_min'], 0, talk)} / {_number(found['ess_tail_min'], 0, talk)}".replace(
+                    " ", "\N{NO-BREAK SPACE}"
+                ),
                 _number(found["pareto_k_max"], 2, talk),
                 _number(found["wall_seconds"], 1, talk),
                 talk.say("table.trusted" if model.trusted else "table.not_trusted"),
@@ -271,27 +273,29 @@ def diagnostics_table(results: Results, talk: Language) -> str:
         (talk.say(f"table.{head}"), "left" if head in {"model", "verdict"} else "right") for head in heads
     ]
     return build(columns, rows, talk, label="tbl-diagnostics", caption=talk.say("table.diagnostics_caption"),
-                 note=talk.say("table.diagnostics_note"))  # fmt: skip
+                 note=told(talk.say("table.diagnostics_note"), results, talk))  # fmt: skip
 
 
-def crosscheck_table(model: ModelResults, talk: Language) -> str:
-    """Set posterior means beside maximum-likelihood estimates."""
-    check = model.card.get("crosscheck") or {}
-    rows = [
-        [
-            escape(short_name(model, str(row["estimand"]), talk)),
-            _mean_spread(row.get("bayes_mean"), row.get("bayes_sd"), talk),
-            _mean_spread(row.get("other"), row.get("other_se"), talk),
-        ]
-        for row in check.get("rows") or ()
-    ]
+def crosscheck_table(results: Results, talk: Language) -> str:
+    """Set posterior means beside maximum-likelihood estimates, model by model."""
+    rows, groups = [], []
+    for model in results.each():
+        for row in (model.card.get("crosscheck") or {}).get("rows") or ():
+            groups.append(model_title(model, talk))
+            rows.append(
+                [
+                    escape(short_name(model, str(row["estimand"]), talk)),
+                    _mean_spread(row.get("bayes_mean"), row.get("bayes_sd"), talk),
+                    _mean_spread(row.get("other"), row.get("other_se"), talk, like=row.get("bayes_sd")),
+                ]
+            )
     columns: list[Head] = [
         (talk.say("table.quantity"), "left"),
         (talk.say("table.posterior"), "right"),
         (talk.say("table.likelihood"), "right"),
     ]
-    caption = talk.say("table.crosscheck_caption", title=escape(model_title(model, talk)))
-    return build(columns, rows, talk, label=f"tbl-{slug(model.name)}-crosscheck", caption=caption)
+    return build(columns, rows, talk, label="tbl-crosscheck", caption=talk.say("table.crosscheck_caption"),
+                 note=told(talk.say("table.crosscheck_note"), results, talk), groups=groups)  # fmt: skip
 
 
 def loo_table(results: Results, talk: Language) -> str:
@@ -315,16 +319,20 @@ def loo_table(results: Results, talk: Language) -> str:
         (talk.say("table.k_bad"), "right"),
     ]  # fmt: skip
     return build(columns, rows, talk, label="tbl-loo", caption=talk.say("table.loo_caption"),
-                 note=talk.say("table.loo_note"), groups=groups)  # fmt: skip
+                 note=told(talk.say("table.loo_note"), results, talk), groups=groups)  # fmt: skip
 
 
-def session_table(results: Results, talk: Language) -> str:
-    """List software versions and the machine."""
+def session_text(results: Results, talk: Language) -> str:
+    """List software versions and the machine in a sentence each."""
     packages = dict(results.manifest.get("packages") or {})
     machine = dict(results.manifest.get("machine") or {})
-    rows = [[escape(str(name)), escape(str(value))] for name, value in (*packages.items(), *machine.items())]
-    columns: list[Head] = [(talk.say("table.package"), "left"), (talk.say("table.version"), "left")]
-    return build(columns, rows, talk, label="tbl-session", caption=talk.say("table.session_caption"))
+    said = []
+    for key, facts in (("software", packages), ("machine", machine)):
+        if facts:
+            # A version stays beside its name at the end of a line.
+            listed = [f"{escape(str(name))}\N{NO-BREAK SPACE}{escape(str(value))}" for name, value in facts.items()]
+            said.append(talk.say(f"text.{key}", list=", ".join(listed)))
+    return " ".join(said)
 
 
 def _filled(value: object) -> bool:
@@ -361,11 +369,12 @@ def _span(low: Any, high: Any, talk: Language) -> str:
     return f"\\[{separator.join(talk.number(float(end), 2) for end in (low, high))}\\]"
 
 
-def _mean_spread(mean: Any, spread: Any, talk: Language, decimals: int | None = None) -> str:
+def _mean_spread(mean: Any, spread: Any, talk: Language, decimals: int | None = None, like: Any = None) -> str:
+    """Write a mean and its spread, with the digits of the spread, or of another one that it stands beside."""
     if not _filled(mean):
         return ""
     if decimals is None:
-        size = float(spread) if _filled(spread) and float(spread) > 0 else abs(float(mean)) or 1.0
-        decimals = max(0, min(4, 1 - math.floor(math.log10(size))))
+        guide = next((float(s) for s in (like, spread) if _filled(s) and float(s) > 0), abs(float(mean)) or 1.0)
+        decimals = max(0, min(4, 1 - math.floor(math.log10(guide))))
     text = talk.number(float(mean), decimals)
     return f"{text} ({talk.number(float(spread), decimals)})" if _filled(spread) else text

@@ -4,16 +4,33 @@ Sentence patterns are data (``en.toml``, ``de.toml``); every number comes throug
 """
 
 from .language import Language, language
-from .paragraphs import crosscheck, diagnostics, headlines, methods, question, results, title
-from .sentences import sentence, shares_sentence, verdict_sentence, verdict_word
+from .paragraphs import (
+    as_asked,
+    crosscheck,
+    crosscheck_distance,
+    crosscheck_method,
+    crosscheck_notes,
+    diagnostics,
+    headlines,
+    methods,
+    question,
+    results,
+    title,
+)
+from .sentences import finding, sentence, shares_sentence, verdict_sentence, verdict_word
 from .study import limits, methods_common, participants, summary
 from .verdicts import Verdict, judge, kind_of, verdict_of
 
 __all__ = [
     "Language",
     "Verdict",
+    "as_asked",
     "crosscheck",
+    "crosscheck_distance",
+    "crosscheck_method",
+    "crosscheck_notes",
     "diagnostics",
+    "finding",
     "headlines",
     "judge",
     "kind_of",

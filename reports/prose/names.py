@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .language import Language
 from .sentences import effect_name, label_of, reference_of
@@ -52,3 +52,10 @@ def short_name(model: ModelResults, estimand: str, talk: Language) -> str:
         effect=effect,
         y=str(model.card["outcome"]["label"]),
     )
+
+
+def interpreted(parameter: Any) -> bool:
+    """Whether a parameter means something to a reader, rather than completing the likelihood."""
+    estimand = str(parameter["estimand"])
+    own = estimand.split(".", maxsplit=1)[0] not in {"nuisance", "initial"}
+    return (own and not estimand.endswith((".fixed", ".intercept"))) or estimand.startswith("sd.")

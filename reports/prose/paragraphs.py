@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..numbers import Numbers
 from .language import Language, language
-from .sentences import SILENT, sentence, shares_sentence, verdict_sentence
+from .sentences import SILENT, TABULATED, finding, label_of, shares_sentence
 from .verdicts import kind_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def results(n: Numbers, name: str) -> str:
     Returns
     -------
     str
-        Markdown: one paragraph of sentences, verdicts after the statements that they judge.
+        Markdown: a sentence per estimand with its verdict, in paragraphs; the table has the spread between people.
     """
     model = n.results.model(name)
     talk = language(n.language)
@@ -59,8 +59,8 @@ def results(n: Numbers, name: str) -> str:
         parts = [shares_sentence(n, model)] if group[0] == "share" else []
         for estimand in group[len(parts) :]:
             key = f"{name}.{estimand}"
-            parts += [sentence(n, key), verdict_sentence(n, key)]
-        said.append(" ".join(part for part in parts if part))
+            parts.append(finding(n, key))
+        said.append(" ".join(parts))
     return "\n\n".join(said)
 
 
@@ -69,10 +69,11 @@ def _paragraphs(model: ModelResults) -> list[list[str]]:
     groups: dict[str, list[str]] = {}
     for estimand in dict.fromkeys(model.estimates["estimand"]):
         kind = kind_of(estimand)
-        if kind.name in SILENT:
+        if kind.name in SILENT or kind.name in TABULATED:
             continue
         if kind.name == "share":
-            groups.setdefault("share", ["share"])
+            if model.kind == "variance":  # elsewhere they are a by-product
+                groups.setdefault("share", ["share"])
             continue
         place = f"x {kind.parts['x']}" if "x" in kind.parts else ("terms" if kind.verdict else "spread")
         place = "share" if kind.name in {"share_arm", "therapist_minus_arm"} else place
@@ -84,10 +85,18 @@ def _paragraphs(model: ModelResults) -> list[list[str]]:
 
 
 def headlines(model: ModelResults) -> tuple[str, ...]:
-    """Return the estimands of a model that belong into a summary, in their order."""
+    """Return the estimands of a model that belong into a summary, in their order.
+
+    Variance shares outside of a variance model are a by-product, and so is the course over time outside of a growth
+    model, where it only keeps a common drift out of the associations.
+    """
     found = dict.fromkeys(model.estimates["estimand"])
-    shares = model.kind == "variance"  # elsewhere they are a by-product
-    return tuple(e for e in found if kind_of(e).headline and (shares or not e.startswith("share.")))
+    aside: tuple[str, ...] = ()
+    if model.kind != "variance":
+        aside += ("share",)
+    if model.kind != "growth":
+        aside += ("time", "time_early", "time_late", "log_time")
+    return tuple(e for e in found if kind_of(e).headline and kind_of(e).name not in aside)
 
 
 def methods(n: Numbers, name: str) -> str:
@@ -131,7 +140,9 @@ def rows(model: ModelResults, talk: Language) -> str:
         said = [talk.say("methods.rows", used=talk.number(used, 0), total=talk.count(total, "session"))]
         reasons = [
             talk.say(
-                "methods.excluded_part", rows=talk.count(int(part["n"]), "row"), reason=talk.phrase(str(part["reason"]))
+                "methods.excluded_part",
+                rows=talk.count(int(part["n"]), "row"),
+                reason=_reason(model, str(part["reason"]), talk),
             )
             for part in account.get("excluded") or ()
             if int(part["n"]) > 0
@@ -146,6 +157,14 @@ def rows(model: ModelResults, talk: Language) -> str:
         )
     )
     return " ".join(said)
+
+
+def _reason(model: ModelResults, reason: str, talk: Language) -> str:
+    """Say why rows were left out: variables by their labels, the rest in the report's language."""
+    name, unrated, rest = reason.partition(" not rated")
+    if unrated and not rest and name in model.described:
+        return talk.say("methods.not_rated", x=talk.label(label_of(model, name)))
+    return talk.phrase(reason)
 
 
 def _of_therapists(model: ModelResults, talk: Language, key: str) -> str:
@@ -199,11 +218,20 @@ def diagnostics(n: Numbers, name: str) -> str:
         )
     else:
         said.append(_not_trusted(model, talk))
-    tried = [_remedy(entry) for entry in model.card.get("remedies") or ()]
-    remedies = [step for step in tried if step != "as asked"]
+    remedies = _remedies(model)
     if remedies:
-        said.append(talk.say("methods.remedies", remedies=talk.join(remedies)))
+        said.append(talk.say("methods.remedies", remedies=talk.join([talk.phrase(step) for step in remedies])))
     return " ".join(said)
+
+
+def as_asked(model: ModelResults) -> bool:
+    """Whether a model was accepted as it was asked for, without remedies."""
+    return not _remedies(model)
+
+
+def _remedies(model: ModelResults) -> list[str]:
+    tried = [_remedy(entry) for entry in model.card.get("remedies") or ()]
+    return [step for step in tried if step != "as asked"]
 
 
 def _remedy(entry: object) -> str:
@@ -212,6 +240,7 @@ def _remedy(entry: object) -> str:
 
 def _not_trusted(model: ModelResults, talk: Language) -> str:
     reason = model.verdict.removeprefix("not trusted").lstrip(": ").strip()
+    reason = talk.phrase(reason)
     reason = reason[:1].upper() + reason[1:]
     return talk.say("methods.not_trusted", reason=reason if reason.endswith(".") or not reason else f"{reason}.")
 
@@ -227,17 +256,32 @@ def crosscheck(n: Numbers, name: str) -> str:
     check = model.card.get("crosscheck")
     if not check:
         return ""
-    named = bool(check.get("method"))
-    said = [
-        talk.say("methods.crosscheck", method=str(check["method"])) if named else talk.say("methods.crosscheck_none")
-    ]
+    said = [crosscheck_method(model, talk)]
+    distance = crosscheck_distance(model)
+    if distance is not None:
+        said.append(talk.say("methods.crosscheck_agree", difference=talk.number(distance, 2)))
+    return " ".join([*said, *crosscheck_notes(model, talk)])
+
+
+def crosscheck_method(model: ModelResults, talk: Language) -> str:
+    """Say which model a posterior was set beside."""
+    method = (model.card.get("crosscheck") or {}).get("method")
+    if not method:
+        return talk.say("methods.crosscheck_none")
+    return talk.say("methods.crosscheck", method=talk.phrase(str(method)))
+
+
+def crosscheck_distance(model: ModelResults) -> float | None:
+    """Return the largest distance of a posterior mean from its counterpart in posterior standard deviations."""
     distances = [
         abs(float(row["bayes_mean"]) - float(row["other"])) / float(row["bayes_sd"])
-        for row in check.get("rows") or ()
+        for row in (model.card.get("crosscheck") or {}).get("rows") or ()
         if _finite(row.get("other")) and _finite(row.get("bayes_sd")) and float(row["bayes_sd"]) > 0
     ]
-    if distances:
-        said.append(talk.say("methods.crosscheck_agree", difference=talk.number(max(distances), 2)))
-    if check.get("note"):
-        said.append(str(check["note"]))
-    return " ".join(said)
+    return max(distances) if distances else None
+
+
+def crosscheck_notes(model: ModelResults, talk: Language) -> tuple[str, ...]:
+    """Return what differs between a model and its counterpart, a sentence each."""
+    note = str((model.card.get("crosscheck") or {}).get("note") or "")
+    return tuple(talk.phrase(text) for text in re.split(r"(?<=[.”])(?<!etc\.) (?=[A-Zs][a-zt])", note) if text)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import digits
-from ..numbers import Numbers, interval_text
+from ..numbers import Numbers, What, interval_text
 from .language import Language, language
 from .verdicts import Kind, Verdict, kind_of, verdict_of
 
@@ -19,7 +19,11 @@ PERCENT = {"share", "within_opposite", "share_arm", "therapist_minus_arm"}
 SILENT = {"intercept", "other", "predictor_sd", "time_term"}  # in the table, not in sentences
 
 
-def sentence(n: Numbers, key: str) -> str:
+# Spread between people and sessions: rows of the table, not sentences.
+TABULATED = {"sd_effect", "sd_residual", "correlation", "predictor_sd"}
+
+
+def sentence(n: Numbers, key: str, *, brief: bool = False) -> str:
     """Say what was found for one estimand.
 
     Parameters
@@ -28,6 +32,8 @@ def sentence(n: Numbers, key: str) -> str:
         The numbers of the report; those in the sentence are recorded.
     key
         ``MODEL.ESTIMAND``.
+    brief
+        For a summary: the bare interval, no standardised size.
 
     Returns
     -------
@@ -39,7 +45,47 @@ def sentence(n: Numbers, key: str) -> str:
     kind = kind_of(estimand)
     talk = language(n.language)
     pattern = _pattern(kind, model, talk)
-    return talk.say(f"sentence.{pattern}", **_values(n, key, model, row, kind, talk))
+    values = _values(n, key, model, row, kind, talk)
+    if brief:
+        what: What = "percent" if kind.name in PERCENT else "mean"
+        values |= {"ci": n.ci(key, what=what, bare=True), "std": ""}
+    return talk.say(f"sentence.{pattern}", **values)
+
+
+def finding(n: Numbers, key: str) -> str:
+    """Say what was found for one estimand and, in the same sentence, the verdict with its probability."""
+    model, estimand = n.split(key)
+    text = sentence(n, key)
+    verdict = verdict_of(model, estimand, rope=n.results.study.rope)
+    if verdict is None:
+        return text
+    talk = language(n.language)
+    ess = float(n.row(key, "standardised")["ess_bulk"])
+    return bracketed(text, talk.say(f"finding.{verdict.word}", p=_equation(verdict, talk, ess)))
+
+
+def brief_finding(n: Numbers, key: str) -> str:
+    """Say what was found in the words of a summary: the bare interval and the verdict's word."""
+    word = verdict_word(n, key)
+    text = sentence(n, key, brief=True)
+    return bracketed(text, f"*{word}*") if word else text
+
+
+def bracketed(text: str, said: str) -> str:
+    """Put words in brackets before the full stop; one pair of brackets, not two in a row."""
+    return f"{text[:-2]}; {said})." if text.endswith(").") else f"{text[:-1]} ({said})."
+
+
+def _equation(verdict: Verdict, talk: Language, ess: float) -> str:
+    """Write a verdict's probability after *P*: ``= .97``, ``> .999``, and ``≥ .95`` for a lower bound."""
+    if verdict.exact or verdict.word == "negligible":
+        return _signed(digits.write_probability(verdict.probability, talk.code, ess))
+    floor = digits.write(min(int(100 * verdict.probability + 1e-9), 99) / 100, 2, talk.code)
+    return f"≥ {floor.removeprefix('0') if talk.code == 'en' else floor}"
+
+
+def _signed(text: str) -> str:
+    return text if text[:1] in "<>" else f"= {text}"
 
 
 def verdict_sentence(n: Numbers, key: str) -> str:
@@ -170,10 +216,7 @@ def _spread_units(unit: str, per: str, talk: Language) -> str:
 
 
 def _standardised(n: Numbers, key: str, model: ModelResults, estimand: str, talk: Language) -> str:
-    rows = model.estimates
-    if not ((rows["estimand"] == estimand) & (rows["scale"] == "standardised")).any():
-        return ""
-    if not ((rows["estimand"] == estimand) & (rows["scale"] == "raw")).any():
+    if not {"raw", "standardised"} <= model.scales.get(estimand, frozenset()):
         return ""
     return talk.say("words.standardised", value=n(key, "standardised"))
 
@@ -199,11 +242,8 @@ def label_of(model: ModelResults, name: str) -> str:
 
 
 def _in_codebook(model: ModelResults, name: str, column: str) -> str:
-    book = model.codebook
-    if not {"name", column} <= set(book.columns):
-        return ""
-    found = book.loc[book["name"] == name, column].dropna()
-    return str(found.iloc[0]) if len(found) else ""
+    value = model.described.get(name, {}).get(column)
+    return "" if value is None or value != value else str(value)  # noqa: PLR0124 - empty cells are NaN
 
 
 def variables(model: ModelResults) -> tuple[Mapping[str, Any], ...]:

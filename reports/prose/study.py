@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 from ..numbers import Numbers
 from .language import Language, language
 from .paragraphs import headlines, sampling, title
-from .sentences import sentence, shares_sentence, verdict_word
+from .sentences import brief_finding, shares_sentence, verdict_word
 from .verdicts import kind_of
 
 if TYPE_CHECKING:
-    from ..results import Results
+    from ..results import ModelResults, Results
 
 FEW_THERAPISTS = 5
 
 
 def summary(n: Numbers) -> str:
-    """Write the abstract-like summary: the data, one block of verdict sentences per model, how to read them.
+    """Write the summary as an abstract: the data, the main findings with their verdicts, how to read them.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def summary(n: Numbers) -> str:
     Returns
     -------
     str
-        Markdown paragraphs.
+        Markdown: two paragraphs.
     """
     study = n.results.study
     talk = language(n.language)
@@ -40,38 +40,50 @@ def summary(n: Numbers) -> str:
         therapists=_seen_by(therapists, talk),
         models=talk.count(len(n.results.models), "model"),
     )
-    blocks = [opening + (" " + talk.say("summary.simulated") if study.simulated else "")]
+    said = [opening]
     for model in n.results.each():
-        said = [talk.say("summary.model", title=title(n, model))]
         chosen = headlines(model)
         if not model.trusted:
-            said.append(talk.say("summary.not_trusted"))
+            said.append(talk.say("summary.not_trusted", title=title(n, model)))
         elif not chosen:
-            said.append(talk.say("summary.no_headline"))
+            said.append(talk.say("summary.no_headline", title=title(n, model)))
         else:
-            if any(kind_of(estimand).name == "share" for estimand in chosen):
-                said.append(shares_sentence(n, model))
-            said += [_headline(n, f"{model.name}.{e}", talk) for e in chosen if kind_of(e).name != "share"]
-        blocks.append(" ".join(said))
-    blocks.append(
+            said += _headlines(n, model, chosen, talk)
+    closing = [
         talk.say(
             "summary.closing",
             interval=talk.interval(study.interval),
             rope=rope_text(study.rope["default"], talk),
         )
-    )
-    return "\n\n".join(blocks)
+    ]
+    if study.simulated:
+        closing.append(talk.say("summary.simulated"))
+    return f"{' '.join(said)}\n\n{' '.join(closing)}"
 
 
-def _headline(n: Numbers, key: str, talk: Language) -> str:
-    word = verdict_word(n, key)
-    text = sentence(n, key)
-    if not word:
-        return text
-    # One pair of brackets, not two in a row.
-    if text.endswith(")."):
-        return f"{text[:-2]}; *{word}*)."
-    return f"{text[:-1]} (*{word}*)."
+def _headlines(n: Numbers, model: ModelResults, chosen: tuple[str, ...], talk: Language) -> list[str]:
+    """Say the main findings of a model; within and between of one predictor share a sentence."""
+    said = [shares_sentence(n, model)] if any(kind_of(e).name == "share" for e in chosen) else []
+    for estimand in chosen:
+        kind = kind_of(estimand)
+        key = f"{model.name}.{estimand}"
+        if kind.name == "share":
+            continue
+        between = f"{kind.parts.get('x')}.between_client"
+        if kind.name == "between_client" and f"{kind.parts['x']}.within" in chosen:
+            continue  # said together with the association within clients
+        text = brief_finding(n, key)
+        if kind.name == "within" and between in chosen:
+            word = verdict_word(n, f"{model.name}.{between}")
+            other = talk.say(
+                "summary.between",
+                value=n(f"{model.name}.{between}"),
+                ci=n.ci(f"{model.name}.{between}", bare=True),
+                verdict=f" (*{word}*)" if word else "",
+            )
+            text = f"{text[:-1]}{other}"
+        said.append(text)
+    return said
 
 
 def rope_text(half: float, talk: Language) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -128,14 +129,11 @@ def verdict_of(
     """
     if not kind_of(estimand).verdict:
         return None
-    found = model.estimates.loc[
-        (model.estimates["estimand"] == estimand)
-        & (model.estimates["scale"] == "standardised")
-        & model.estimates["p_rope"].notna()
-    ]
-    if found.empty:
+    if "standardised" not in model.scales.get(estimand, ()):
         return None
-    row = found.iloc[0]
+    row = model.estimate(estimand, "standardised")
+    if not math.isfinite(float(row["p_rope"])):
+        return None
     sign = 1 if float(row["mean"]) >= 0 else -1
     inside = float(row["p_rope"])
     beyond = max(0.0, float(row["pd"]) - inside)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -19,6 +20,7 @@ from safezone.reports.parts import Article
 from safezone.reports.parts.article import display_equation
 from safezone.reports.parts.glossary import entries
 from safezone.reports.parts.tables import estimates_table, slug
+from safezone.reports.prose.names import interpreted
 from safezone.reports.render import render
 from safezone.reports.report import copy_template
 
@@ -64,6 +66,22 @@ def test_every_figure_has_alt_text_and_says_simulated(article: Article) -> None:
     assert all(word in caption for caption, _ in figures)
 
 
+def test_tables_of_results_say_simulated(article: Article) -> None:
+    notes = re.findall(r"::: \{\.table-note\}\n(.*?)\n:::", everything(article))
+    word = {"en": "Simulated data.", "de": "Simulierte Daten."}[article.talk.code]
+    # All but that of the priors, which come before the data.
+    assert len(notes) >= 7
+    assert [note.endswith(word) for note in notes].count(False) == 1
+
+
+def test_every_prior_of_an_interpreted_parameter_is_listed_once(article: Article) -> None:
+    text = article.priors()
+    for model in article.results.each():
+        for parameter in model.card["parameters"]:
+            if interpreted(parameter):
+                assert f"(${parameter['symbol']}$)" in text
+
+
 def test_every_citation_is_in_the_bibliography(article: Article) -> None:
     bibliography = (TEMPLATES.parent / "references.bib").read_text(encoding="utf-8")
     known = set(re.findall(r"^@\w+\{([^,]+),", bibliography, flags=re.MULTILINE))
@@ -105,7 +123,7 @@ def test_a_model_whose_sampling_failed_is_told_and_breaks_nothing(
     table.loc["depth", "verdict"] = verdict
     table.reset_index().to_csv(folder / "diagnostics.csv", index=False)
     path = folder / "fits" / "depth.json"
-    nothing = {
+    nothing: dict[str, Any] = {
         "verdict": verdict,
         "sampler": "none",
         "crosscheck": None,

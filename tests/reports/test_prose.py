@@ -167,6 +167,51 @@ def test_a_fit_that_failed_is_not_trusted(tmp_path: Path, write_sample: Callable
     assert "supported" not in prose.results(n, "depth")
 
 
+def test_a_summary_is_an_abstract(results: Results) -> None:
+    said = prose.summary(Numbers(results))
+    # Three models of the invented study; four of the example stay below 250 as well.
+    assert 100 <= len(said.split()) <= 250
+    assert said.count("\n\n") == 1
+    assert "standard" not in said.split("\n\n")[0]  # standardised sizes belong into the results
+
+
+def test_a_finding_is_one_sentence_with_its_verdict(english: Results) -> None:
+    n = Numbers(english)
+    assert prose.finding(n, "depth.safety.within").endswith("(standardised: 0.32; *supported*, *P* > .99).")
+    assert prose.finding(n, "depth.alliance.within").endswith("; *negligible*, *P* > .99).")
+    assert prose.finding(n, "safety_shares.share.client") == prose.sentence(n, "safety_shares.share.client")
+
+
+def test_a_verdict_without_draws_is_told_as_a_lower_bound(tmp_path: Path, write_sample: Callable[..., Path]) -> None:
+    folder = write_sample(tmp_path / "results")
+    (folder / "fits" / "depth.nc").unlink()
+    assert "*P* ≥ ." in prose.finding(Numbers(read_results(folder)), "depth.safety.within")
+
+
+def test_reasons_name_variables_by_their_labels(tmp_path: Path, write_sample: Callable[..., Path]) -> None:
+    folder = write_sample(tmp_path / "results", language="de")
+    path = folder / "fits" / "depth.json"
+    card = json.loads(path.read_text())
+    card["rows"]["excluded"] = [
+        {"reason": "safety not rated", "n": 70},
+        {"reason": "neither outcome nor predictors rated", "n": 7},
+    ]
+    path.write_text(json.dumps(card))
+    said = prose.methods(Numbers(read_results(folder)), "depth")
+    assert "(„Erlebte Sicherheit (Klient:in)“ nicht beurteilt)" in said
+    assert "(weder Ergebnis noch Prädiktoren beurteilt)" in said
+
+
+def test_what_the_analysis_room_says_has_german_words() -> None:
+    """Every fixed sentence about cross-checks and every remedy is in the table of phrases."""
+    talk = language("de")
+    sources = ("crosscheck.py", "crosscheck_methods.py", "remedies.py")
+    code = "".join(files("safezone.analysis").joinpath(name).read_text(encoding="utf-8") for name in sources)
+    notes = [*re.findall(r'"(It [^"{]*\.)"', code), *re.findall(r'Rung\(\d, "([^"]+)"', code)]
+    assert len(notes) > 8
+    assert [note for note in notes if talk.phrase(note) == note] == []
+
+
 @pytest.mark.parametrize(
     ("n", "noun", "en", "de"),
     [
