@@ -174,7 +174,7 @@ def plan(study):
 def install(setitem=None, setattr_=None):
     """Put the fake catalogue and sampler in place."""
     catalogue = types.ModuleType("safezone.models.catalogue")
-    catalogue.plan, catalogue.model = plan, lambda kind: MODEL
+    vars(catalogue).update(plan=plan, model=lambda kind: MODEL)
     if setitem is None:
         sys.modules["safezone.models.catalogue"] = catalogue
         sampling.sampler_for = make

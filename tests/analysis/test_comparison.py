@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from safezone.analysis.comparison import integrated_log_likelihood, psis_loo
+
+if TYPE_CHECKING:
+    from safezone.models.design import Design
+    from safezone.models.model import Model
 
 
 def log_normal(x, mean, sd):
@@ -79,7 +84,7 @@ def test_integrating_client_effects_matches_the_marginal_normal(rng):
             "sd_residual": (("chain", "draw"), np.full((2, draws), sigma)),
         }
     )
-    found = integrated_log_likelihood(_Model(), design, posterior, rng, points=200)
+    found = integrated_log_likelihood(cast("Model", _Model()), cast("Design", design), posterior, rng, points=200)
     exact = []
     for client in range(3):
         y = design.y[(design.client == client) & np.isfinite(design.y)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,6 +27,7 @@ def test_reml_of_a_balanced_design_equals_the_anova_estimators(study_file):
     study = read_study(study_file)
     design = build(study, "variance", "v", ModelSection(outcome="safety"))
     found = crosscheck(design, estimates_of(**{"sd.residual": 0.7, "sd.client.intercept": 0.8}))
+    assert found is not None
     table = study.sessions.groupby("client")["safety"]
     within = table.var().mean()
     between = max(table.mean().var() - within / 6, 0)
@@ -49,6 +52,7 @@ def test_predictors_are_split_at_observed_means_and_incomplete_rows_counted(stud
     assert np.abs(sums).max() < 1e-10
     names = {"safety.within": 0.1, "safety.between_client": 0.2}
     found = crosscheck(design, estimates_of(**names))
+    assert found is not None
     assert {row["estimand"] for row in found["rows"]} == set(names)
     assert all(row["other_se"] > 0 for row in found["rows"])
     assert "Lüdtke" in found["note"]
@@ -73,7 +77,7 @@ def test_curves_are_of_the_population_and_bins_keep_the_threshold(example_study)
     design = entry.design(study, "course", ModelSection(outcome="symptoms", time="linear", by=("arm",)))
     rng = np.random.default_rng(1)
     shape = (2, 50)
-    data = {"intercept": (("chain", "draw"), rng.normal(0, 0.01, shape))}
+    data: dict[str, Any] = {"intercept": (("chain", "draw"), rng.normal(0, 0.01, shape))}
     data["fixed"] = (
         ("chain", "draw", "term"),
         np.broadcast_to([0.0, 1.0, -0.5], (*shape, 3))[..., : design.F.shape[1]],

@@ -29,9 +29,10 @@ def posterior(rng):
     return xr.Dataset({"theta": (("chain", "draw"), values)})
 
 
-def frame_of(posterior, *asked, **options):
+def frame_of(posterior, *asked, interval=0.9, rope=None):
     quantities = estimand_draws(asked, posterior)
-    return estimates_frame(quantities, "m", "variance", **{"interval": 0.9, "rope": {"default": 0.1}} | options)
+    rope = {"default": 0.1} if rope is None else rope
+    return estimates_frame(quantities, "m", "variance", interval=interval, rope=rope)
 
 
 def test_columns_are_the_public_contract(posterior):

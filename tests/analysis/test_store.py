@@ -6,10 +6,10 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-import safezone.analysis.store as store_module
 from safezone.analysis.store import Store, key_of
 from safezone.data.errors import InputError
 
@@ -116,6 +116,7 @@ with Store(Path(sys.argv[1])).lock("k" * 64):
 def test_a_second_run_waits_for_the_lock_and_a_killed_holder_frees_it(store):
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(store.root)], stdout=subprocess.PIPE, text=True)
     try:
+        assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         told = []
 
@@ -154,6 +155,7 @@ def test_two_runs_at_once_leave_one_whole_entry(store, tmp_path):
         for number in (1, 2)
     ]
     for racer in racers:
+        assert racer.stdout is not None
         assert racer.stdout.readline() == "ready\n"
     flag.touch()
     for racer in racers:
@@ -167,6 +169,6 @@ def test_a_read_only_folder_is_said_with_its_remedy(store, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(store_module.Path, "mkdir", refuse)  # root may write anywhere, so the refusal is imitated
+    monkeypatch.setattr(Path, "mkdir", refuse)  # root may write anywhere, so the refusal is imitated
     with pytest.raises(InputError, match="Permission denied"):
         put(store)

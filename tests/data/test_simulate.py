@@ -38,8 +38,7 @@ def deviations(large: Simulated) -> pd.DataFrame:
 
 
 def slopes(table: pd.DataFrame, outcome: str, predictors: list[str]) -> np.ndarray:
-    found, *_ = np.linalg.lstsq(table[predictors].to_numpy(), table[outcome].to_numpy(), rcond=None)
-    return found
+    return np.asarray(np.linalg.lstsq(table[predictors].to_numpy(), table[outcome].to_numpy(), rcond=None)[0])
 
 
 @pytest.mark.parametrize(
@@ -184,6 +183,7 @@ def test_reactivity_differs_between_clients_as_told():
     assert slope == pytest.approx(-0.1, abs=0.035)  # SE = 0.34/1.2/sqrt(3000) = 0.005, client noise included
     assert own.mean() == pytest.approx(0.35, abs=0.035)
     # Sampling variance of one client's slope: 0.85²/(0.82²·39) = 0.028.
+    assert truth.reactivity is not None
     expected = truth.reactivity.total_variance(truth.client_attachment) + 0.85**2 / (0.822**2 * 39)
     assert own.var() == pytest.approx(expected, rel=0.15)
     assert truth.within_between("exploration", ["safety"])["safety.within.sd"] == 0.3
@@ -196,6 +196,7 @@ def logistic(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Maximum-likelihood logistic regression by Newton's method: estimates and standard errors."""
     design = np.column_stack([np.ones(len(x)), x])
     beta = np.zeros(design.shape[1])
+    information = np.eye(len(beta))
     for _ in range(30):
         chance = 1 / (1 + np.exp(-design @ beta))
         information = (design * (chance * (1 - chance))[:, None]).T @ design

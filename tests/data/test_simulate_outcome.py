@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,10 @@ import pytest
 from safezone.data.reliability import decompose
 from safezone.data.simulate_outcome import OutcomeTruth, simulate_outcome
 
-FAMILIES = ("gaussian", "student_t", "ordinal", "bernoulli", "beta", "negative_binomial")
+if TYPE_CHECKING:
+    from safezone.data.config import Family
+
+FAMILIES: tuple[Family, ...] = ("gaussian", "student_t", "ordinal", "bernoulli", "beta", "negative_binomial")
 
 
 def expit(value):
@@ -93,4 +98,4 @@ def test_designs_follow_their_arguments():
     slopes = simulate_outcome("gaussian", truth=OutcomeTruth(sd_slope=0.5)).truth.estimands()
     assert slopes["x.within.sd"] == 0.5
     with pytest.raises(ValueError, match="Choose one of"):
-        simulate_outcome("poisson")
+        simulate_outcome(cast("Family", "poisson"))

@@ -253,18 +253,18 @@ def _card(name: str, language: str, posterior: dict[str, np.ndarray], rng: np.ra
     if kind == "growth":
         time = np.arange(1, 16)
         for group, slope in (("waitlist", -0.42), ("active", -0.55)):
-            mean = 16.8 + slope * (time - 1)
-            spaghetti = [list(mean + rng.normal(0, 4) + rng.normal(0, 0.3) * (time - 1)) for _ in range(25)]
-            half = 0.9 + 0.07 * time
+            course = 16.8 + slope * (time - 1)
+            spaghetti = [list(course + rng.normal(0, 4) + rng.normal(0, 0.3) * (time - 1)) for _ in range(25)]
+            width = 0.9 + 0.07 * time
             card["curves"].append(
                 {
                     "group": group,
                     "time": time.tolist(),
-                    "mean": list(mean),
-                    "lower": list(mean - half),
-                    "upper": list(mean + half),
-                    "lower50": list(mean - half / 3),
-                    "upper50": list(mean + half / 3),
+                    "mean": list(course),
+                    "lower": list(course - width),
+                    "upper": list(course + width),
+                    "lower50": list(course - width / 3),
+                    "upper50": list(course + width / 3),
                     "spaghetti": spaghetti,
                 }
             )

@@ -136,7 +136,7 @@ def test_sessions_with_few_clients_are_left_out(english: Results) -> None:
     table = pd.DataFrame({"variable": "x", "session": [1, 2, 3], "rated": [0.9, 0.8, 0.7], "clients": [20, 12, 9]})
     drawn = figures.missingness(table, english.study)
     assert drawn is not None
-    assert list(drawn.fig.axes[0].lines[0].get_xdata()) == [1, 2]
+    assert np.array_equal(np.asarray(drawn.fig.axes[0].lines[0].get_xdata()), [1, 2])
     assert figures.missingness(table.assign(clients=3), english.study) is None
 
 

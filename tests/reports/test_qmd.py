@@ -221,4 +221,4 @@ def test_pictures_that_are_missing_are_named(tmp_path: Path) -> None:
     source = written(tmp_path, "![A](nothing.svg)\n")
     for format_ in ("pdf", "docx"):
         with pytest.raises(RenderError, match=r"nothing\.svg"):
-            render(source, [format_], tmp_path / "out", renderer="embedded")  # type: ignore[list-item]
+            render(source, [format_], tmp_path / "out", renderer="embedded")

@@ -44,7 +44,8 @@ def parsed(markdown: str) -> list[Any]:
         [str(pandoc()), "-f", "markdown", "-t", "json", "--columns", "100000"],
         input=markdown, capture_output=True, encoding="utf-8", check=True,
     )  # fmt: skip
-    return json.loads(done.stdout)["blocks"]
+    blocks: list[Any] = json.loads(done.stdout)["blocks"]
+    return blocks
 
 
 def cells(table: Any) -> list[list[str]]:
