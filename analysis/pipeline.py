@@ -29,6 +29,7 @@ from .tables import data_files, diagnostics_file, estimate_files
 
 if TYPE_CHECKING:
     from ..data.study import Study
+    from ..models.catalogue import PlannedModel
 
 _USABLE_NAME = re.compile(r"[\w][\w .+-]*")
 _DATA_FILES = (*(f"data/{name}.csv" for name in DATA_TABLES), "data/checks.csv")
@@ -214,7 +215,9 @@ def _plan(study: Study) -> _Plan:
 
     tasks: dict[str, Task] = {}
     references = {name: variable.categories[0] for name, variable in study.variables.items() if variable.categories}
-    for planned in plan(study):
+    every = plan(study)
+    _refuse_unfed(study, every)
+    for planned in every:
         if planned.lacks:
             continue
         if not _USABLE_NAME.fullmatch(planned.name):
@@ -225,6 +228,21 @@ def _plan(study: Study) -> _Plan:
         design = entry.design(study, planned.name, planned.options)
         tasks[planned.name] = Task(entry, design, study.config.sampling, study.config.report, references)
     return _Plan(tasks, {name: keys_of(task) for name, task in tasks.items()})
+
+
+def _refuse_unfed(study: Study, every: Sequence[PlannedModel]) -> None:
+    """Refuse models of the study file that the study cannot feed, and a default plan without a single model."""
+    unfed = [planned for planned in every if planned.lacks]
+    if not study.config.models and len(unfed) < len(every):
+        return
+    remedy = "Declare it in study.toml, or remove the model; `safezone plan STUDY` lists what each model needs."
+    faults = [
+        Fault("error", study.path.name, None, f"models.{one.name}", f"A {one.kind} model needs {need}.", None, remedy)
+        for one in unfed
+        for need in one.lacks
+    ]
+    if faults:
+        raise InputError(*faults)
 
 
 def _chosen(plan: _Plan, models: Sequence[str] | None) -> tuple[str, ...]:
