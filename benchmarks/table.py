@@ -111,7 +111,7 @@ def reference(measurements: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | 
 
 def distance(one: Mapping[str, Any], other: Mapping[str, Any] | None) -> str:
     """Return the largest difference of posterior means (or estimates), in posterior SDs, and where it is."""
-    if other is None or one is other or not one.get("mean"):
+    if other is None or one["peer"] == REFERENCE or not one.get("mean"):
         return ""
     gaps = {name: abs(value - other["mean"][name]) / other["sd"][name] for name, value in one["mean"].items()}
     worst = max(gaps, key=lambda name: gaps[name])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from safezone.benchmarks import run, table
 from safezone.benchmarks.declared import COLUMNS, course_system
 from safezone.benchmarks.generate import SIZES, Size, generate, study_file
+from safezone.benchmarks.peers import PEERS
 
 HEADER = {
     "date": "2026-11-23",
@@ -89,7 +91,7 @@ def test_the_committed_readme_has_the_markers_and_every_peer_a_name() -> None:
     text = table.README.read_text(encoding="utf-8")
     for name in ("speed", "kernel"):
         assert table.replaced(table.replaced(text, name, "x"), name, "y").count("\ny\n") == 1
-    assert set(table.NAMES) == {*run.PEERS, *run.R_PEERS}
+    assert set(table.NAMES) == {*PEERS, *run.R_PEERS}
     assert {name for name in run.R_PEERS if (run.HERE / "r" / f"{name}.R").is_file()} == set(run.R_PEERS)
 
 
@@ -121,7 +123,7 @@ def test_a_process_is_measured_and_ended_at_the_limit(tmp_path: Path) -> None:
 
 
 def test_peers_without_r_are_skipped_visibly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run.shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     monkeypatch.setattr(run, "make_data", lambda folder, _: folder)
     out = tmp_path / "speed.json"
     asked = argparse.Namespace(
@@ -173,16 +175,22 @@ def test_what_peers_see_is_what_safezone_sees(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_fast_path_imports_neither_pymc_nor_pytensor(tmp_path: Path) -> None:
-    """A Gaussian model from study file to stored fit: whatever sampler runs, PyMC and PyTensor stay unloaded."""
+@pytest.mark.parametrize("sampler", ["auto", "importance", "nuts"])
+def test_the_fast_path_imports_neither_pymc_nor_pytensor(tmp_path: Path, sampler: str) -> None:
+    """A Gaussian model from study file to stored fit; importance sampling loads no sampler or plots either."""
     generate(tmp_path, SIZES["tiny"])
-    study_file(tmp_path, tmp_path, "sessions.csv", chains=2, draws=200, warmup=200)
+    path = study_file(tmp_path, tmp_path, "sessions.csv", chains=2, draws=200, warmup=200)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("[sampling]\n", f'[sampling]\nsampler = "{sampler}"\n'), encoding="utf-8")
     code = (
         "import sys, safezone as sz\n"
-        f"fit = sz.fit({str(tmp_path / 'study.toml')!r}, 'course')\n"
-        "assert fit.diagnostics.sampler in ('nuts', 'importance'), fit.diagnostics.sampler\n"
-        "print(*sorted(name for name in ('pymc', 'pytensor', 'arviz', 'bambi', 'matplotlib') if name in sys.modules))"
+        f"sz.fit({str(path)!r}, 'course')\n"
+        "heavy = ('pymc', 'pytensor', 'bambi', 'arviz', 'matplotlib')\n"
+        "print('nutpie' in sys.modules, *(name for name in heavy if name in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == ""
+    nutpie, *loaded = done.stdout.split()
+    # Where NUTS runs, nutpie itself imports arviz and with it matplotlib; PyMC and PyTensor never.
+    assert set(loaded) <= ({"arviz", "matplotlib"} if nutpie == "True" else set())
+    assert sampler != "nuts" or nutpie == "True"
