@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ..data.errors import Fault, InputError
+from ..data.time import default_axis
 from .families import laws
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def resolve(study: Study, name: str, kind: str, options: ModelSection) -> ModelS
     Returns
     -------
     ModelSection
-        With ``family``, ``time``, ``random_slopes`` and ``own_lag`` filled in.
+        With ``family``, ``time``, ``time_axis``, ``random_slopes`` and ``own_lag`` filled in.
 
     Raises
     ------
@@ -84,8 +85,17 @@ def _filled(study: Study, kind: str, options: ModelSection) -> ModelSection:
     own_lag = options.own_lag
     if own_lag is None:
         own_lag = options.lag == 1 and is_continuous(family)
+    # The axis is said, so that figures and the card name the one that was used.
+    axis = options.time_axis or (default_axis(study) if time != "none" else None)
     return options.model_copy(
-        update={"kind": kind, "family": family, "time": time, "random_slopes": slopes, "own_lag": own_lag}
+        update={
+            "kind": kind,
+            "family": family,
+            "time": time,
+            "time_axis": axis,
+            "random_slopes": slopes,
+            "own_lag": own_lag,
+        }
     )
 
 
