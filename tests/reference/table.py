@@ -1,7 +1,8 @@
 """Write ``docs/evidence.md``: published values beside what safezone gives, and the kernel beside PyMC.
 
-In the folder ``tests``: ``python -m reference.table [FOLDER]``. Study folders and finished comparisons are kept in FOLDER and used again
-(a temporary folder by default); the seed is the study files' default, 20240505. Comparisons with PyMC take minutes.
+In the folder ``tests``: ``python -m reference.table [FOLDER]``. Study folders and finished comparisons are kept in
+FOLDER and used again (a temporary folder by default); the seed is the study files' default, 20240505. Comparisons with
+PyMC take minutes.
 """
 
 from __future__ import annotations
