@@ -10,7 +10,7 @@
    log p(θ, y) − log q(θ) are Pareto-smoothed (Vehtari et al. 2024) and tell through k̂ and their effective
    sample size whether they can be trusted. If not, they join the others for another fit, twice at most.
 
-The draws are a systematic resample of 3 to 10 times as many proposals, which leaves every expectation
+The draws are a systematic resample of 2 to 10 times as many proposals, which leaves every expectation
 unbiased and few copies. ``ess_importance`` = 1/Σw² is what the sample is worth at most and is reported,
 because chain-wise diagnostics cannot see the weights.
 """
@@ -43,8 +43,10 @@ HOPELESS = 20.0
 COMPONENTS = 3
 SPLIT_FREEDOM, MIXTURE_FREEDOM = 5.0, 8.0
 DEFENSIVE = 0.1
-FEWEST, MOST = 4.0, 10.0
-"""Proposals per draw: three effective ones, within these bounds."""
+MOST = 10.0
+"""At most so many proposals per draw."""
+AMPLE, FRUGAL, LARGE = 3.0, 1.5, 5000
+"""Effective proposals per draw; fewer where an evaluation is dear, beyond so many clients (more draws are copies)."""
 EM_STEPS = 12
 
 
@@ -95,7 +97,7 @@ def sample_importance(compiled: Compiled, mode: Mode, *, chains: int, draws: int
             if share * ROUND < HOPELESS:
                 break
             proposal = Defended(fit_mixture(rng, pool.theta, weight), split)
-    theta, log_ratio, density = _fresh(compiled, rng, proposal, _size(wanted, share))
+    theta, log_ratio, density = _fresh(compiled, rng, proposal, _size(compiled, wanted, share))
     weight, k_hat = smooth(log_ratio)
     for _ in range(REPAIRS):
         if (k_hat < K_HAT_LIMIT and effective(weight) >= wanted) or share * ROUND < HOPELESS:
@@ -105,7 +107,7 @@ def sample_importance(compiled: Compiled, mode: Mode, *, chains: int, draws: int
         learnt, _ = smooth(pool.log_ratio())
         share = effective(learnt) / len(learnt)
         proposal = Defended(fit_mixture(rng, pool.theta, learnt), split)
-        theta, log_ratio, density = _fresh(compiled, rng, proposal, _size(wanted, share))
+        theta, log_ratio, density = _fresh(compiled, rng, proposal, _size(compiled, wanted, share))
         weight, k_hat = smooth(log_ratio)
     # Systematic resampling: a proposal is taken as often as its weight expects, rounded up or down at random.
     chosen = np.searchsorted(np.cumsum(weight)[:-1], (rng.random() + np.arange(wanted)) / wanted)
@@ -121,8 +123,10 @@ def sample_importance(compiled: Compiled, mode: Mode, *, chains: int, draws: int
     )
 
 
-def _size(wanted: int, share: float) -> int:
-    return int(wanted * min(max(3.0 / share, FEWEST), MOST))
+def _size(compiled: Compiled, wanted: int, share: float) -> int:
+    """Return how many proposals promise enough effective ones, at least a third more than perfect ones."""
+    enough = FRUGAL if compiled.system.clients > LARGE else AMPLE
+    return int(wanted * min(max(enough / share, enough * 4.0 / 3.0), MOST))
 
 
 def _fresh(

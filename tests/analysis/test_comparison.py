@@ -42,6 +42,24 @@ def test_psis_loo_equals_the_exact_leave_one_out_density(conjugate):
     assert score["units"] == n
 
 
+def test_many_units_are_estimated_from_a_sample_of_them(rng, monkeypatch):
+    from safezone.analysis import comparison
+
+    monkeypatch.setattr(comparison, "UNITS", 100)
+    y = rng.standard_t(4, 2000)
+    theta = rng.normal(y.mean(), 1 / math.sqrt(y.size), 500)
+    values = log_normal(y[None, :], theta[:, None], 1.0)
+    score = psis_loo(values, target="same")
+    n = y.size
+    exact = log_normal(y, (y.sum() - y) / (n - 1), math.sqrt(1 + 1 / (n - 1))).sum()
+    # 500 draws of the mean: log-likelihood sums move by n · var(θ)/2 · sqrt(2/500), below 0.1; sampling 100 units adds
+    # less, because what the approximation misses is third order. The sum without it would be off by sqrt(n · n/100).
+    assert score["elpd"] == pytest.approx(exact, abs=0.5)
+    assert score["units"] == n
+    assert score["se"] == pytest.approx(math.sqrt(n) * log_normal(y, y.mean(), 1.0).std(), rel=0.02)
+    assert "random 100 of 2,000 units" in score["note"]
+
+
 def test_an_outlier_that_the_draws_cannot_reach_is_flagged(conjugate, rng):
     y, theta = conjugate
     y = np.append(y, 30.0)

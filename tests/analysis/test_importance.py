@@ -23,6 +23,14 @@ class Banana:
 
     dimension: int = 4
 
+    @property
+    def system(self) -> Banana:
+        return self
+
+    @property
+    def clients(self) -> int:
+        return 1
+
     def evaluate(self, theta: Floats) -> tuple[Floats, Floats]:
         rest = np.delete(theta, 1, axis=1)
         square = np.sum(rest**2, axis=1) + ((theta[:, 1] - 0.5 * theta[:, 0] ** 2) / 0.5) ** 2
