@@ -23,7 +23,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
     "de": {"toc-title": "Inhalt", "abstract-title": "Zusammenfassung", "skip-text": "Zum Text"},
 }
 _HIDDEN = frozenset(
-    {"format", "execute", "jupyter", "engine", "profile", "filters", "theme", "template-partials", "css"}
+    {"citeproc", "format", "execute", "jupyter", "engine", "profile", "filters", "theme", "template-partials", "css"}
 )
 _PPI = 300.0
 _UNPRINTABLE = "could not be displayed"
