@@ -1,0 +1,142 @@
+"""Parameters, effects and missing covariates of a design as PyMC variables; the equations use them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast
+
+import numpy as np
+
+from .design import Design, Floats
+from .parameters import prior_of, sampled_variables, slots
+from .priors import Prior, joint_pymc
+
+if TYPE_CHECKING:
+    from .families import Tensor
+
+Parameterisation = Literal["noncentred", "centred"]
+
+
+def dot(left: Tensor | Floats, right: Tensor | Floats) -> Tensor:
+    """Matrix product, typed."""
+    import pytensor.tensor as pt
+
+    return cast("Tensor", pt.dot(left, right))  # type: ignore[no-untyped-call]
+
+
+def join(parts: Sequence[Tensor | Floats], axis: int = 0) -> Tensor:
+    """Concatenation, typed."""
+    import pytensor.tensor as pt
+
+    return cast("Tensor", pt.concatenate(parts, axis=axis))  # type: ignore[no-untyped-call]
+
+
+def priors_of(design: Design) -> dict[str, list[Prior]]:
+    """Collect the priors of each variable, one per element."""
+    found: dict[str, list[Prior]] = {}
+    for slot in slots(design):
+        found.setdefault(slot.variable, []).append(prior_of(design, slot))
+    return found
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Adds named parameters of one design to the model on the stack."""
+
+    design: Design
+    parameterisation: Parameterisation
+    priors: Mapping[str, list[Prior]]
+
+    def parameter(self, name: str) -> Tensor:
+        """Add a parameter with its prior; dims as documented."""
+        if name == "cutpoints":
+            return self._ordered(name, "cut")
+        if name == "ends":
+            return self._ordered(name, "end")
+        if name == "predictor_fixed":
+            per_row = [prior for prior in self.priors[name] for _ in self.design.fixed]
+            return joint_pymc(name, per_row, ("predictor", "term"))
+        if name == "initial_loading":
+            return joint_pymc(name, _loading_priors(self.design, self.priors[name][0]), ("response", "response_other"))
+        dims: dict[str, str | tuple[str, ...] | None] = dict(sampled_variables(self.design))
+        dims |= {"initial_fixed": ("response", "term"), "initial_intercept": "response"}
+        dims |= {"initial_path": "start_path", "initial_sd": "response" if self.design.feedback else "predictor"}
+        if self.priors[name][0].kind == "lkj":
+            return self._correlations(name)
+        return joint_pymc(name, self.priors[name], dims[name])
+
+    def _ordered(self, name: str, dim: str) -> Tensor:
+        """Add thresholds: independent priors under the constraint of rising order."""
+        import pymc as pm
+
+        start = np.linspace(-2.0, 2.0, len(self.design.coords[dim]))
+        ordered = pm.distributions.transforms.ordered
+        return joint_pymc(name, self.priors[name], dim, transform=ordered, initval=start)
+
+    def _correlations(self, name: str) -> Tensor:
+        """Add a correlation matrix under an LKJ prior; returns its Cholesky factor.
+
+        The partial correlations of a C-vine are independent betas on (−1, 1) (Lewandowski, Kurowicka &
+        Joe 2009), which needs neither a Jacobian nor a decomposition.
+        """
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        dim = {
+            "cor_client": "client_effect",
+            "cor_therapist": "therapist_effect",
+            "cor_predictor_client": "predictor",
+            "cor_predictor_therapist": "predictor",
+        }[name]
+        size = len(self.design.coords[dim])
+        eta = self.priors[name][0].parameters[0]
+        shape = np.array([eta + (size - 2 - j) / 2 for i in range(1, size) for j in range(i)])
+        partial = 2.0 * pm.Beta(f"{name}_partial", shape, shape) - 1.0
+        rows: list[list[Tensor | float]] = [[1.0, *[0.0] * (size - 1)]]
+        at = 0
+        for i in range(1, size):
+            left: Tensor | float = 1.0
+            row: list[Tensor | float] = []
+            for _ in range(i):
+                row.append(partial[at] * left)
+                left = left * pt.sqrt(1.0 - partial[at] ** 2)
+                at += 1
+            rows.append([*row, left, *[0.0] * (size - 1 - i)])
+        factor = pt.stack([pt.stack([pt.as_tensor(cell) for cell in row]) for row in rows])
+        pm.Deterministic(name, factor @ factor.T, dims=(dim, f"{dim}_other"))
+        return factor  # type: ignore[no-any-return]
+
+    def effects(self, unit: str, dim: str, name: str, prefix: str = "") -> Tensor | None:
+        """Add the effects of clients or therapists, shape (units, effects); ``None`` without the level."""
+        import pymc as pm
+
+        if unit == "therapist" and not self.design.has_therapists:
+            return None
+        sd = self.parameter(f"sd_{prefix}{unit}")
+        correlated = len(self.design.coords[dim]) > 1
+        factor = sd[:, None] * self.parameter(f"cor_{prefix}{unit}") if correlated else None
+        if self.parameterisation == "centred":
+            if factor is None:
+                return pm.Normal(name, 0.0, sd, dims=(unit, dim))  # type: ignore[no-any-return]
+            return pm.MvNormal(name, mu=np.zeros(len(self.design.coords[dim])), chol=factor, dims=(unit, dim))  # type: ignore[no-any-return]
+        z = pm.Normal(f"{name}_z", 0.0, 1.0, dims=(unit, dim))
+        return pm.Deterministic(name, z * sd if factor is None else z @ factor.T, dims=(unit, dim))  # type: ignore[no-any-return]
+
+
+def _loading_priors(design: Design, other: Prior) -> list[Prior]:
+    own = design.priors["initial_loading_own"]
+    size = len(design.responses)
+    return [own if i == j else other for i in range(size) for j in range(size)]
+
+
+def fixed_matrix(design: Design) -> Tensor | Floats:
+    """F, with missing covariates as standard normal unknowns."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    holes = design.holes
+    if not holes.names:
+        return design.F
+    unknown = pm.Normal("missing_covariate", 0.0, 1.0, dims="hole_unit")
+    return pt.as_tensor(design.F)[holes.row, holes.column].set(unknown[holes.unit] * holes.multiplier)  # type: ignore[no-any-return]
