@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import codecs
 import re
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-SESSION_ROLES = (
+SessionRole = Literal[
     "safety",
     "alliance",
     "exploration",
@@ -23,37 +23,19 @@ SESSION_ROLES = (
     "repair",
     "post_session",
     "symptoms",
-    "process",
-)
-CLIENT_ROLES = (
-    "attachment_anxiety",
-    "attachment_avoidance",
-    "final_outcome",
-    "baseline",
-    "arm",
-    "moderator",
-    "covariate",
-)
-
-Role = Literal[
-    "safety",
-    "alliance",
-    "exploration",
-    "risk",
-    "support",
-    "rupture",
-    "repair",
-    "post_session",
-    "symptoms",
-    "attachment_anxiety",
-    "attachment_avoidance",
-    "final_outcome",
-    "baseline",
-    "arm",
-    "moderator",
-    "covariate",
     "process",
 ]
+ClientRole = Literal[
+    "attachment_anxiety",
+    "attachment_avoidance",
+    "final_outcome",
+    "baseline",
+    "arm",
+    "moderator",
+    "covariate",
+]
+Role = Literal[SessionRole, ClientRole]
+SESSION_ROLES: tuple[str, ...] = get_args(SessionRole)
 Family = Literal["gaussian", "student_t", "ordinal", "bernoulli", "beta", "negative_binomial"]
 Level = Literal["session", "client", "therapist"]
 Rater = Literal["client", "therapist", "observer"]
