@@ -237,6 +237,9 @@ end
 local function typst_columns(tbl)
   local wish = measure(tbl)
   if #wish < 2 or sum(wish) - wish[1] > 0.82 * LINE then return tbl end
+  for index = 2, #wish do
+    if wish[index] >= WIDEST then return tbl end -- a text to be broken: nothing would be left for the first
+  end
   local columns = "columns: (1fr" .. string.rep(", auto", #wish - 1) .. ")"
   return raw((typst { tbl }:gsub("columns: %b()", columns, 1)))
 end

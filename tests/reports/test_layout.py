@@ -1,0 +1,71 @@
+"""Layout of floats in PDF: tables float with their notes, long ones run over pages, columns follow their content."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+
+from safezone.reports.tables import Table
+from safezone.reports.typeset import EMBEDDED, READER, run_pandoc
+
+
+def typst(table: Table, folder: Path) -> str:
+    """Return what the embedded renderer gives to Typst."""
+    arguments = ["--from", READER, "--to", "typst", "--columns", "100000", "--wrap", "none"]
+    for script in ("refs.lua", "layout.lua"):
+        arguments += ["--lua-filter", str(EMBEDDED / script)]
+    return run_pandoc(arguments, table.to_markdown(), folder, "table")
+
+
+def numbers(rows: int) -> Table:
+    """Return a table of a label and two numbers."""
+    frame = pd.DataFrame({"name": [f"Label {i}" for i in range(rows)], "a": [0.5] * rows, "b": [1.25] * rows})
+    return Table(frame, caption="Numbers", notes="What they are.", label="tbl-numbers")
+
+
+def test_a_short_table_floats_with_its_note(tmp_path: Path) -> None:
+    text = typst(numbers(5), tmp_path)
+    head, _, rest = text.partition("placement: auto")
+    assert "#figure(" in head
+    # The note comes before the label that ends the figure.
+    assert rest.index("#table-note[") < rest.index("<tbl-numbers>")
+
+
+def test_a_long_table_stays_in_place_and_may_break(tmp_path: Path) -> None:
+    text = typst(numbers(60), tmp_path)
+    assert "placement" not in text
+    assert "set block(breakable: true)" in text
+
+
+def test_short_columns_take_what_they_need_and_the_first_the_rest(tmp_path: Path) -> None:
+    assert "columns: (1fr, auto, auto)" in typst(numbers(3), tmp_path)
+
+
+def test_columns_of_long_texts_share_the_line(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"name": ["A"], "text": ["A long text that has to be broken over several lines. " * 3]})
+    text = typst(Table(frame, caption="Texts", label="tbl-texts"), tmp_path)
+    assert "1fr" not in text
+    assert "columns: (" in text
+    assert "%" in text
+
+
+def test_a_prime_after_a_bracket_has_no_empty_base_in_word(tmp_path: Path) -> None:
+    output = tmp_path / "a.docx"
+    arguments = [
+        "--from",
+        READER,
+        "--to",
+        "docx",
+        "--lua-filter",
+        str(EMBEDDED / "layout.lua"),
+        "--output",
+        str(output),
+    ]
+    run_pandoc(arguments, "$$f(x)'a$$", tmp_path, "a")
+    with zipfile.ZipFile(output) as word:
+        body = word.read("word/document.xml").decode()
+    # LibreOffice cannot read a superscript whose base is a closing bracket.
+    assert "<m:sSup>" not in body
+    assert "′" in body
