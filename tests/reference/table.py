@@ -32,8 +32,9 @@ justified there. Values are raw. References are maximum likelihood (ML) or REML.
 ## Published values
 
 *Difference* is posterior mean minus reference, in standard errors (SE) of the reference; where it has none, in
-posterior SDs. Means of SDs lie above their maxima because the posterior of an SD is skewed; quadrature with the same
-priors (`tests/reference/test_brute_force.py`) gives the same means within Monte Carlo error.
+posterior SDs. Means of SDs lie above their maxima because the posterior of an SD is skewed; for *Beat the
+Blues* and *Alcohol use*, quadrature with the same priors (`tests/reference/test_brute_force.py`) gives the same means
+within Monte Carlo error; the others were not checked so.
 """
 
 TWINS = """\

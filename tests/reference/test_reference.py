@@ -5,7 +5,7 @@ Why the tolerances are what they are
     likelihood: its prior, normal(0, 1) or wider on the standardised scale, pulls by at most SE²/(1 + SE²) of the
     estimate, which is below 0.07 SE here (the largest are SE = 0.16 and z = 1.6 of *Beat the Blues*); averaging
     over variances instead of fixing them at their maximum moves unbalanced data by a few hundredths; the Monte Carlo
-    error is 0.017 SE. The largest that was found is 0.09 SE.
+    error is 0.017 SE. The largest that was found is 0.10 SE.
 
     *Posterior SDs*: between 0.95 and 1.15 times the SE. They hold the uncertainty of the variances, which ML and REML
     leave out: about √(ν/(ν − 2)), with ν the clients less the coefficients, that is 1.06 for the 18 people of
