@@ -95,7 +95,8 @@ def _arguments(settings: Settings, work: Path) -> list[str]:
     words = _WORDS.get(settings.language, _WORDS["en"])
     metadata: dict[str, object] = {**words, "citeproc": False}
     metadata |= {key: value for key, value in settings.metadata.items() if key not in _HIDDEN}
-    metadata["pagetitle"] = settings.text("pagetitle") or plain(settings.text("title", "Report"))
+    if not metadata.get("title"):  # of a title pandoc makes the page's title itself, marks and signs in order
+        metadata.setdefault("pagetitle", "Report")
     file = work / "metadata.json"
     file.write_text(json.dumps(metadata, default=str, ensure_ascii=False), encoding="utf-8")
     arguments = [
@@ -112,11 +113,6 @@ def _arguments(settings: Settings, work: Path) -> list[str]:
     if settings.flag("toc"):
         arguments += ["--toc", "--toc-depth", settings.text("toc-depth", "3")]
     return arguments
-
-
-def plain(text: str) -> str:
-    """Return a Markdown title without its marks."""
-    return re.sub(r"[*_`]|\\(?=[^\w\s])", "", text)
 
 
 def _html(composed: Composed, settings: Settings, work: Path, name: str) -> Path:
