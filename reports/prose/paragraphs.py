@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from ..numbers import Numbers
+from ..rich import escape
 from .language import Language, language
 from .sentences import SILENT, TABULATED, finding, label_of, shares_sentence
 from .verdicts import kind_of
@@ -163,7 +164,7 @@ def _reason(model: ModelResults, reason: str, talk: Language) -> str:
     """Say why rows were left out: variables by their labels, the rest in the report's language."""
     name, unrated, rest = reason.partition(" not rated")
     if unrated and not rest and name in model.described:
-        return talk.say("methods.not_rated", x=talk.label(label_of(model, name)))
+        return talk.say("methods.not_rated", x=escape(talk.label(label_of(model, name))))
     return talk.phrase(reason)
 
 
@@ -179,7 +180,7 @@ def sampling(n: Numbers) -> str:
     for model in n.results.each():
         if int(model.diagnostics["draws"]) == 0:  # its sampling failed; the diagnostics say why
             continue
-        groups.setdefault(_sampling(model, talk), []).append(title(n, model))
+        groups.setdefault(_sampling(model, talk), []).append(escape(title(n, model)))
     if len(groups) <= 1:
         return next(iter(groups), "")
     return " ".join(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import digits
 from ..numbers import Numbers, What, interval_text
+from ..rich import escape
 from .language import Language, language
 from .verdicts import Kind, Verdict, kind_of, verdict_of
 
@@ -21,6 +22,9 @@ SILENT = {"intercept", "other", "predictor_sd", "time_term"}  # in the table, no
 
 # Spread between people and sessions: rows of the table, not sentences.
 TABULATED = {"sd_effect", "sd_residual", "correlation", "predictor_sd"}
+
+# Words that hold labels, categories or units of the study: any sign in them must be shown as it is.
+_FROM_THE_STUDY = ("x", "m", "y", "c", "k", "where", "ref", "one_x", "one_m", "units", "per", "effect")
 
 
 def sentence(n: Numbers, key: str, *, brief: bool = False) -> str:
@@ -146,7 +150,7 @@ def _values(n: Numbers, key: str, model: ModelResults, row: pd.Series, kind: Kin
     positive = mean >= 0
     parts = dict(kind.parts)
     level = parts.get("level", "")
-    return {
+    said = {
         "name": f"`{row['estimand']}`",
         "x": talk.label(label_of(model, parts.get("x", ""))),
         "m": talk.label(label_of(model, parts.get("m", ""))),
@@ -171,6 +175,7 @@ def _values(n: Numbers, key: str, model: ModelResults, row: pd.Series, kind: Kin
         "level": talk.say(f"words.{level}") if level else "",
         "effect": effect_name(parts.get("effect", ""), model, talk),
     }
+    return said | {name: escape(said[name]) for name in _FROM_THE_STUDY}
 
 
 def _movement(value: str, *, positive: bool) -> str:
@@ -285,5 +290,5 @@ def shares_sentence(n: Numbers, model: ModelResults) -> str:
             n.ci(key, what="percent")
             interval = interval_text(row, n.language, n.results.study.interval, percent=True)
             parts.append(talk.say("sentence.shares_part", percent=value, ci=interval, level=talk.say(f"words.{level}")))
-    y = talk.label(str(model.card["outcome"]["label"]))
+    y = escape(talk.label(str(model.card["outcome"]["label"])))
     return talk.say("sentence.shares", y=y, parts=talk.join(parts))

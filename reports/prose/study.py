@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..numbers import Numbers
+from ..rich import escape
 from .language import Language, language
 from .paragraphs import headlines, sampling, title
 from .sentences import brief_finding, shares_sentence, verdict_word
@@ -34,7 +35,7 @@ def summary(n: Numbers) -> str:
     sessions, clients, therapists = sizes(n.results)
     opening = talk.say(
         "summary.opening",
-        title=study.title,
+        title=escape(study.title),
         sessions=talk.count(sessions, "session"),
         clients=talk.count(clients, "client"),
         therapists=_seen_by(therapists, talk),
@@ -44,9 +45,9 @@ def summary(n: Numbers) -> str:
     for model in n.results.each():
         chosen = headlines(model)
         if not model.trusted:
-            said.append(talk.say("summary.not_trusted", title=title(n, model)))
+            said.append(talk.say("summary.not_trusted", title=escape(title(n, model))))
         elif not chosen:
-            said.append(talk.say("summary.no_headline", title=title(n, model)))
+            said.append(talk.say("summary.no_headline", title=escape(title(n, model))))
         else:
             said += _headlines(n, model, chosen, talk)
     closing = [
