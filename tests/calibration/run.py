@@ -83,7 +83,7 @@ def write(task: tasks.Task, rows: list[dict[str, Any]], processes: int) -> None:
         "versions": {name: version(name) for name in ("numpy", "numba", "nutpie", "arviz-stats")},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
         "python": platform.python_version(),
-        "cpu_seconds": round(sum(row["seconds"] for row in rows)),
+        "elapsed_seconds": round(sum(row["seconds"] for row in rows)),
         "processes": processes,
     }
     task.result.parent.mkdir(exist_ok=True)

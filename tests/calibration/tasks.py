@@ -80,7 +80,7 @@ def _hash(*parts: str) -> str:
 
 def tasks() -> Mapping[str, Task]:
     """Return every task by name."""
-    from . import families, recovery, sbc
+    from . import audit, families, recovery, sbc
 
     found: list[Task] = []
     for target in sbc.TARGETS:
@@ -94,13 +94,14 @@ def tasks() -> Mapping[str, Task]:
                     target.seed,
                 )
             )
-    for scenario in recovery.SCENARIOS:
+    for scenario in (*recovery.SCENARIOS, *audit.SCENARIOS):
+        modules = ("recovery", "studies", *(["audit"] if scenario in audit.SCENARIOS else []))
         found.append(
             Task(
                 f"recovery-{scenario.name}",
                 scenario.replications,
                 _Bound(recovery.replicate, scenario),
-                _hash(version("recovery", "studies"), described(scenario)),
+                _hash(version(*modules), described(scenario)),
                 scenario.seed,
                 scenario.core,
             )
@@ -120,9 +121,9 @@ def tasks() -> Mapping[str, Task]:
 
 def truth_of(name: str) -> dict[str, tuple[float, float]]:
     """Return (true value, factor that standardises it) of a recovery task's estimands."""
-    from . import families, recovery
+    from . import audit, families, recovery
 
-    for scenario in recovery.SCENARIOS:
+    for scenario in (*recovery.SCENARIOS, *audit.SCENARIOS):
         if name == f"recovery-{scenario.name}":
             return recovery.true_values(scenario)
     return families.true_values(next(family for family in families.FAMILIES if name == f"recovery-{family.name}"))
