@@ -114,13 +114,22 @@ def estimand_draws(estimands: Sequence[Estimand], posterior: xr.Dataset) -> xr.D
 def estimates(fit: Fit) -> pd.DataFrame:
     """Return the estimates of a fit, with the columns of ``estimates.csv``."""
     return estimates_frame(
-        fit.posterior["estimands"].to_dataset(), fit.name, fit.model.kind, interval=fit.interval, rope=fit.rope
-    )
+        fit.posterior["estimands"].to_dataset(), fit.name, fit.model.kind, interval=fit.interval, rope=fit.rope,
+        worth=worth(fit.posterior),
+    )  # fmt: skip
+
+
+def worth(tree: xr.DataTree) -> float:
+    """Return the effective sample size of the importance weights behind a posterior; NaN where it has none."""
+    if "sample_stats" not in tree.children:
+        return math.nan
+    return float(tree["sample_stats"].attrs.get("ess_importance", math.nan))
 
 
 def estimates_frame(
-    quantities: xr.Dataset, model: str, kind: str, *, interval: float, rope: Mapping[str, float]
-) -> pd.DataFrame:
+    quantities: xr.Dataset, model: str, kind: str, *, interval: float, rope: Mapping[str, float],
+    worth: float = math.nan,
+) -> pd.DataFrame:  # fmt: skip
     """Summarise draws of estimands.
 
     Parameters
@@ -134,6 +143,9 @@ def estimates_frame(
     rope
         Half-widths of the region of practical equivalence, in standardised units, by estimand; ``default`` for
         the rest.
+    worth
+        Effective sample size of the importance weights behind the draws. It caps the effective sample sizes, and
+        its error adds to that of resampling: the variances MCSE² and SD² / worth. NaN: the draws were not weighted.
 
     Returns
     -------
@@ -166,11 +178,11 @@ def estimates_frame(
                 "median": median,
                 "lower": lower,
                 "upper": upper,
-                "mcse": float(found["mcse"][index]),
+                "mcse": _monte_carlo_error(float(found["mcse"][index]), float(values.std(ddof=1)), worth),
                 "pd": direction(values) if has_direction(label.estimand) else math.nan,
                 "p_rope": _rope_share(values, label, rope),
-                "ess_bulk": float(found["ess_bulk"][index]),
-                "ess_tail": float(found["ess_tail"][index]),
+                "ess_bulk": _capped(float(found["ess_bulk"][index]), worth),
+                "ess_tail": _capped(float(found["ess_tail"][index]), worth),
                 "rhat": float(found["rhat"][index]),
             }
         )
@@ -185,6 +197,16 @@ def direction(values: Floats) -> float:
     Makowski, Ben-Shachar and Lüdecke (2019), Journal of Open Source Software 4(40), 1541.
     """
     return float(max(np.mean(values > 0), np.mean(values < 0)))
+
+
+def _monte_carlo_error(mcse: float, sd: float, worth: float) -> float:
+    """Add the error of the weighted proposals to that of the draws resampled from them."""
+    return math.hypot(mcse, sd / math.sqrt(worth)) if worth > 0 else mcse
+
+
+def _capped(ess: float, worth: float) -> float:
+    """Cap an effective sample size by that of the weights; what is unknown (NaN) stays so."""
+    return worth if worth < ess else ess
 
 
 def _rope_share(values: Floats, label: Label, rope: Mapping[str, float]) -> float:

@@ -14,7 +14,7 @@ from . import card, comparison, curves, predictive
 from .crosscheck import crosscheck
 from .diagnostics import diagnose
 from .draws import joint, predictive_group
-from .estimates import estimand_draws, estimates_frame
+from .estimates import estimand_draws, estimates_frame, worth
 from .fit import Diagnostics, Fit, Provenance
 from .prior import prior_draws
 from .remedies import record
@@ -117,8 +117,9 @@ def summarise(
     model, design, seed = fit.model, fit.design, fit.provenance.seed
     full = joint(fit.posterior)
     frame = estimates_frame(
-        fit.posterior["estimands"].to_dataset(), fit.name, model.kind, interval=fit.interval, rope=fit.rope
-    )
+        fit.posterior["estimands"].to_dataset(), fit.name, model.kind, interval=fit.interval, rope=fit.rope,
+        worth=worth(fit.posterior),
+    )  # fmt: skip
     replicated = predictive.replicate(model, design, full, stream(seed, "predictive"))
     checks, statistics = predictive.check_statistics(design, replicated)
     scores = [

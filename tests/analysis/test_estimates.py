@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from safezone.analysis.estimates import COLUMNS, estimand_draws, estimates_frame, has_direction, plain, to_json
+from safezone.analysis.estimates import COLUMNS, estimand_draws, estimates_frame, has_direction, plain, to_json, worth
 from safezone.data.export import csv_bytes
 from safezone.models.model import Estimand
 
@@ -111,3 +111,21 @@ def test_positive_quantities_have_no_direction(name):
 @pytest.mark.parametrize("name", ["safety.within", "time", "cor.client.intercept_time", "arm[active]:time"])
 def test_effects_and_correlations_have_one(name):
     assert has_direction(name)
+
+
+def test_the_error_of_importance_weights_counts(posterior):
+    quantities = estimand_draws((estimand("x.within", lambda p: p["theta"]),), posterior)
+    plain_row = estimates_frame(quantities, "m", "variance", interval=0.9, rope={}).iloc[0]
+    for effective in (900.0, 12_000.0):
+        row = estimates_frame(quantities, "m", "variance", interval=0.9, rope={}, worth=effective).iloc[0]
+        assert row["mcse"] ** 2 == pytest.approx(plain_row["mcse"] ** 2 + row["sd"] ** 2 / effective, rel=1e-12)
+        assert row["mcse"] >= row["sd"] / math.sqrt(effective)
+        assert row["ess_bulk"] == min(plain_row["ess_bulk"], effective)
+        assert row["ess_tail"] == min(plain_row["ess_tail"], effective)
+
+
+def test_the_worth_of_weights_is_read_from_the_sampler():
+    weighted = xr.DataTree.from_dict({"sample_stats": xr.Dataset(attrs={"ess_importance": 812.5})})
+    assert worth(weighted) == 812.5
+    assert math.isnan(worth(xr.DataTree.from_dict({"sample_stats": xr.Dataset()})))
+    assert math.isnan(worth(xr.DataTree()))
