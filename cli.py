@@ -50,6 +50,7 @@ Formats = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 Force = Annotated[bool, typer.Option("--force", help="Fit again what is up to date.")]
+Rerender = Annotated[bool, typer.Option("--force", help="Render again what is up to date.")]
 Overwrite = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON on stdout.")]
@@ -240,6 +241,7 @@ def report(
     formats: Formats = None,
     out: OutFolder = None,
     dry_run: DryRun = False,
+    force: Rerender = False,
     quiet: Quiet = False,
     json: Json = False,
     no_color: NoColor = False,
@@ -255,7 +257,7 @@ def report(
     if dry_run:
         _status(study, speaker, out=out, explain=True)
         return
-    files = _report(read_study(study), speaker, template=template, formats=formats, out=out)
+    files = _report(read_study(study), speaker, template=template, formats=formats, out=out, force=force)
     speaker.answer({"report": files}, "\n".join(map(str, files)))
 
 

@@ -219,3 +219,22 @@ def test_faults_are_a_table_in_a_terminal(capsys: pytest.CaptureFixture[str]) ->
     for word in ("sessions.csv", "row 7", "saf_c", "A rating lies in its range.", "12", "Correct it."):
         assert word in text
     capsys.readouterr()
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_report_force_renders_again(
+    force: bool, example_study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from types import SimpleNamespace
+
+    asked: list[bool] = []
+
+    def rendered(*_: object, force: bool, **__: object) -> SimpleNamespace:
+        asked.append(force)
+        return SimpleNamespace(files=(Path("article.html"),))
+
+    monkeypatch.setattr("safezone.reports.report.report", rendered)
+    code, out, _ = call(capsys, "report", example_study, *(["--force"] if force else []))
+    assert code == 0
+    assert out.strip() == "article.html"
+    assert asked == [force]

@@ -251,7 +251,7 @@ def test_the_lock_satisfies_pyproject_and_carries_hashes() -> None:
 
 # Packages whose import has another name, and those that are needed without being imported by name.
 IMPORT_NAMES = {"pypandoc-binary": "pypandoc", "pyyaml": "yaml", "ipython": "IPython"}
-UNSEEN = {"ipykernel": "the Python of a report's cells", "h5netcdf": "xarray's engine", "h5py": "h5netcdf's backend"}
+UNSEEN = {"ipykernel": "the Python of a report's cells", "h5netcdf": "xarray's engine"}
 
 
 def test_every_import_is_a_dependency_and_every_dependency_is_imported() -> None:
