@@ -3,8 +3,8 @@ r"""How many digits a number deserves, and how they are written in a language.
 The last printed digit of a posterior mean is at least twice its Monte Carlo standard error, so a rerun moves it by at
 most one (two runs differ by :math:`\sqrt 2` MCSE, of which 95 % lies within 2.8 MCSE); and a mean never carries more
 digits than two significant ones of its posterior SD, because no reader needs them. The ends of an interval are
-noisier than its middle: they get the same digits where one unit of the last is at least one MCSE of the end, else
-one fewer.
+noisier than its middle (2.7 times at 95 % and equal effective sample sizes): they get the same digits as long as the
+MCSE of the end is at most two units of the last, else one fewer.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import math
 from statistics import NormalDist
 
 MOST_DECIMALS = 3
+END_UNITS = 2.0
+"""MCSE of an interval's end at most, in units of its last printed digit."""
 MINUS = "\N{MINUS SIGN}"
 NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
 
@@ -83,11 +85,18 @@ def interval_decimals(mcse: float, sd: float, ess_tail: float, interval: float =
     -------
     int
         The mean's decimals, or one fewer where the ends do not support them.
+
+    Examples
+    --------
+    An SD of 2.3 known from 4,000 draws: 5.9 [1.3, 10.4].
+
+    >>> interval_decimals(mcse=0.037, sd=2.3, ess_tail=3400, value=5.875)
+    1
     """
     decimals = mean_decimals(mcse, sd, value)
     end = quantile_mcse(sd, ess_tail, (1 - interval) / 2)
-    # The small factor keeps 0.01 ≥ 0.01 true in floating point.
-    return decimals if 10.0**-decimals * (1 + 1e-9) >= end else max(0, decimals - 1)
+    # The small factor keeps 0.02 ≥ 0.02 true in floating point.
+    return decimals if END_UNITS * 10.0**-decimals * (1 + 1e-9) >= end else max(0, decimals - 1)
 
 
 def _supported(step: float) -> int:

@@ -32,6 +32,19 @@ def test_last_digit_of_a_mean_is_at_least_two_mcse(mcse: float, sd: float, value
     assert digits.mean_decimals(mcse, sd, value) == expected
 
 
+@pytest.mark.parametrize(
+    ("mcse", "sd", "ess", "value", "expected"),
+    [
+        (0.037, 2.29, 3400, 5.88, 1),  # end known to 0.10: one unit of the last digit
+        (0.037, 2.29, 700, 5.88, 0),  # end known to 0.23: more than two units
+        (0.0012, 0.081, 4000, 0.63, 2),
+        (0.07, 4.5, 4000, 5.4, 0),  # 0.1 < 2 × 0.07: the mean itself has no decimal
+    ],
+)
+def test_ends_share_the_digits_of_their_mean(mcse: float, sd: float, ess: float, value: float, expected: int) -> None:
+    assert digits.interval_decimals(mcse, sd, ess, 0.95, value) == expected
+
+
 def test_a_rerun_rarely_changes_more_than_the_last_digit() -> None:
     # Two runs of 1,000 draws each: their printed means differ by more than one unit of the last digit in under
     # 5 % of repetitions, as the rule promises (difference of two means has SD √2 MCSE; one unit is ≥ 2 MCSE, and
