@@ -109,8 +109,8 @@ class Language:
 
         Examples
         --------
-        >>> language("de").phrase("2 without any rating")
-        '2 ohne jedes Rating'
+        >>> language("de").phrase("2 without a usable score")
+        '2 ohne verwertbaren Wert'
         """
         # Longest first, so that a phrase is not cut short by one inside it.
         for phrase in sorted(self.table["phrase"], key=len, reverse=True):

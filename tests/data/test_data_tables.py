@@ -64,7 +64,7 @@ def test_flow_knows_the_screened_and_the_unrated(study_folder, read):
     assert flow["n_clients"].to_dict() == {"screened": 5, "randomised": 4, "started": 3, "analysed": 2}
     assert flow.loc["randomised", "reason"] == "1 without an arm"
     assert flow.loc["started", "reason"] == "1 without a session"
-    assert flow.loc["analysed", "reason"] == "1 without any rating; 2 sessions without any rating"
+    assert flow.loc["analysed", "reason"] == "1 without a usable score; 2 sessions without a usable score"
     assert flow.loc["analysed", "n_sessions"] == 2
 
 

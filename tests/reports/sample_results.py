@@ -385,7 +385,7 @@ def _write_data(folder: Path, language: str) -> None:
                 96,
                 1043,
                 12,
-                "2 without any rating; 77 sessions without any rating",
+                "2 without a usable score; 77 sessions without a usable score",
             ),
         ],
         columns=["step", "label", "n_clients", "n_sessions", "n_therapists", "reason"],

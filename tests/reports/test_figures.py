@@ -144,7 +144,7 @@ def test_flow_names_those_who_left(english: Results) -> None:
     steps = flow_steps(english, language("en"))
     assert steps[0] == Step("Screened", ("131 clients",), ("27 clients without an arm",))
     assert steps[-1].counts == ("96 clients", "12 therapists", "1,043 sessions")
-    assert steps[2].left_out == ("2 clients without any rating", "77 sessions without any rating")
+    assert steps[2].left_out == ("2 clients without a usable score", "77 sessions without a usable score")
 
 
 def test_colours_differ_in_lightness() -> None:
