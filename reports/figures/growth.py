@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..prose.language import Language, language
-from ..prose.sentences import reference_of
+from ..prose.sentences import label_of, reference_of
 from .style import COLOURS, LIGHT, LINES, Figure, canvas, plain, styled, wrap
 
 if TYPE_CHECKING:
@@ -91,8 +91,14 @@ def _limits(curves: list[dict[str, Any]]) -> tuple[float, float]:
 def _time_label(model: ModelResults, talk: Language) -> str:
     options = model.card.get("options") or {}
     axis = str(options.get("time_axis") or "session")
-    key = {"session": "session", "weeks": "week", "days": "day", "fraction": "fraction"}.get(axis, "time")
-    return talk.say(f"figure.{key}")
+    if axis == "fraction":
+        return talk.say("figure.fraction")
+    unit = str(model.card.get("time_unit") or "").strip()
+    if unit.startswith("unit of "):
+        return plain(label_of(model, unit.removeprefix("unit of ")))
+    # Its singular without the article: "one month" and "einen Monat" become Month and Monat.
+    name = talk.unit(unit, 0).split(" ", 1)[-1] if unit else talk.say("figure.time")
+    return name[:1].upper() + name[1:]
 
 
 def _group(model: ModelResults, curve: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .. import figures, prose
 from ..figures.embed import markdown as figure_markdown
 from ..numbers import Numbers
+from ..prose.design import has_covariates, spread
 from ..prose.language import Language, language
 from ..prose.paragraphs import model_title
 from ..prose.study import rope_text
@@ -145,13 +146,14 @@ class Article:
         forest = None if shares is not None else figures.forest(model, study, code)
         pieces = [prose.results(self.n, model.name)]
         pointer = self.talk.say("text.results_forest", slug=name) if forest is not None else ""
-        pointers = [self.talk.say("text.results", slug=name, forest=pointer)]
+        pointers = [self.talk.say("text.results", slug=name, forest=pointer, levels=spread(model, self.talk))]
         drawn: list[tuple[Figure | None, str, str]] = [
             (shares, "shares", self.talk.say("figure.shares_caption", title=title, interval=interval)),
             (forest, "forest", self.talk.say("figure.forest_caption", title=title, interval=interval)),
             (
                 figures.growth(model, study, code), "course",
-                self.talk.say("figure.growth_caption", title=title, interval=interval),
+                self.talk.say("figure.growth_caption", title=title, interval=interval)
+                + (self.talk.say("figure.growth_covariates") if has_covariates(model) else ""),
             ),
         ]  # fmt: skip
         for i, predictor in enumerate(figures.panels(model)):

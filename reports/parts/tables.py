@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..digits import write_probability
 from ..numbers import Numbers, interval_label, interval_text, number_text
+from ..prose.design import spread
 from ..prose.language import Language, language
 from ..prose.names import interpreted, short_name
 from ..prose.paragraphs import model_title
@@ -218,12 +219,17 @@ def _grouped(model: ModelResults, estimand: str, talk: Language) -> tuple[str, s
     """Return the heading under which an estimand stands in a table, and its name below that heading."""
     kind = kind_of(estimand)
     name = short_name(model, estimand, talk)
+    options = model.card.get("options") or {}
+    if kind.name == "covariate" or (kind.name == "group" and kind.parts["g"] in (options.get("covariates") or ())):
+        return talk.say("table.group_covariates"), sentence_case(name)
     if "x" in kind.parts and kind.name != "covariate_time":
         label = label_of(model, kind.parts["x"])
         return label, sentence_case(name.removeprefix(f"{label}: "))
     if kind.name in {"share", "share_arm", "therapist_minus_arm"}:
         return talk.say("table.group_shares"), name
-    return talk.say("table.group_terms" if kind.verdict or kind.name == "intercept" else "table.group_spread"), name
+    if kind.verdict or kind.name == "intercept":
+        return talk.say("table.group_terms"), name
+    return talk.say("table.group_spread", levels=spread(model, talk)), name
 
 
 def sentence_case(text: str) -> str:

@@ -77,11 +77,14 @@ class Language:
     def unit(self, unit: str, form: int) -> str:
         """Return a unit as *one of it* (0), *several of it* (1) or *per* (2).
 
-        Units that the table does not know stand as the user wrote them: ``one unit (kg)``, ``kg``, ``per kg``.
+        Units that the table does not know stand as the user wrote them: ``one unit (kg)``, ``kg``, ``per kg``; a time
+        column without a unit is ``unit of COLUMN``.
         """
         unit = unit.strip()
         if " and " in unit and form == 2:
             return str(self.find("list.last")).join(self.unit(part, 2) for part in unit.split(" and "))
+        if unit.startswith("unit of "):
+            return str(self.table["units"]["of"][form]).format(name=unit.removeprefix("unit of "))
         known = self.table["units"].get(unit or "unit") or self.table["units"].get(unit.lower())
         if known is not None:
             return str(known[form])

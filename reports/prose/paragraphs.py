@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..numbers import Numbers
 from ..rich import escape
+from . import design
 from .language import Language, language
 from .sentences import SILENT, TABULATED, finding, label_of, shares_sentence
 from .verdicts import kind_of
@@ -32,8 +33,7 @@ def model_title(model: ModelResults, talk: Language) -> str:
 
 def question(n: Numbers, model: ModelResults) -> str:
     """Return the question that the model answers."""
-    talk = language(n.language)
-    return str(talk.find(f"model.{model.kind}.question", "") or model.card.get("question") or "")
+    return design.question(model, language(n.language))
 
 
 def results(n: Numbers, name: str) -> str:
@@ -76,7 +76,11 @@ def _paragraphs(model: ModelResults) -> list[list[str]]:
             if model.kind == "variance":  # elsewhere they are a by-product
                 groups.setdefault("share", ["share"])
             continue
-        place = f"x {kind.parts['x']}" if "x" in kind.parts else ("terms" if kind.verdict else "spread")
+        place = (
+            f"x {kind.parts['x']}"
+            if "x" in kind.parts and kind.name != "covariate"
+            else ("terms" if kind.verdict else "spread")
+        )
         place = "share" if kind.name in {"share_arm", "therapist_minus_arm"} else place
         groups.setdefault(place, []).append(estimand)
     # Spread between clients and sessions comes last whatever the order of the table.
@@ -111,9 +115,8 @@ def methods(n: Numbers, name: str) -> str:
     model = n.results.model(name)
     talk = language(n.language)
     card = model.card
-    words = str(talk.find(f"model.{model.kind}.words", "") or card.get("words") or "")
     options: Mapping[str, Any] = card.get("options") or {}
-    said = [words, rows(model, talk)]
+    said = [design.words(model, talk), rows(model, talk)]
     if model.kind == "within_between":
         said.append(talk.say(f"methods.centring_{options.get('centring', 'latent')}"))
         if int(options.get("lag") or 0) == 1:
@@ -194,6 +197,7 @@ def _sampling(model: ModelResults, talk: Language) -> str:
     key = sampler if sampler in {"nuts", "importance", "pymc"} else "pymc"
     return talk.say(
         f"methods.sampler_{key}",
+        effects=talk.say("words.effects_therapists" if model.card.get("therapists") else "words.effects"),
         chains=talk.count(int(model.diagnostics["chains"]), "chain"),
         draws=talk.number(int(model.diagnostics["draws"]), 0),
     )

@@ -24,7 +24,7 @@ SILENT = {"intercept", "other", "predictor_sd", "time_term"}  # in the table, no
 TABULATED = {"sd_effect", "sd_residual", "correlation", "predictor_sd"}
 
 # Words that hold labels, categories or units of the study: any sign in them must be shown as it is.
-_FROM_THE_STUDY = ("x", "m", "y", "c", "k", "where", "ref", "one_x", "one_m", "units", "per", "effect")
+_FROM_THE_STUDY = ("x", "m", "y", "g", "c", "k", "where", "ref", "one_x", "one_m", "units", "per", "effect")
 
 
 def sentence(n: Numbers, key: str, *, brief: bool = False) -> str:
@@ -48,7 +48,7 @@ def sentence(n: Numbers, key: str, *, brief: bool = False) -> str:
     row = n.row(key)
     kind = kind_of(estimand)
     talk = language(n.language)
-    pattern = _pattern(kind, model, talk)
+    pattern = _pattern(kind, model, str(row["level"]))
     values = _values(n, key, model, row, kind, talk)
     if brief:
         what: What = "percent" if kind.name in PERCENT else "mean"
@@ -134,12 +134,18 @@ def _spoken(text: str, talk: Language) -> str:
     return talk.say("probability.less_than", p=text[2:]) if text.startswith("< ") else text
 
 
-def _pattern(kind: Kind, model: ModelResults, talk: Language) -> str:
+def _pattern(kind: Kind, model: ModelResults, level: str) -> str:
     if kind.name == "within" and int(_options(model).get("lag") or 0) == 1:
         return "within_lag1"
-    if kind.name == "group" and model.kind == "growth":
-        return "group_growth"
+    if kind.name == "covariate" and level in {"session", "therapist"}:
+        return f"covariate_{level}"
     return kind.name
+
+
+def _when(model: ModelResults, estimand: str, talk: Language) -> str:
+    """Say at what point a difference holds: at time zero only where it changes with time."""
+    changes = any(str(name).startswith(f"{estimand}:") for name in model.estimates["estimand"])
+    return talk.say("words.at_zero" if changes else "words.other_terms")
 
 
 def _values(n: Numbers, key: str, model: ModelResults, row: pd.Series, kind: Kind, talk: Language) -> dict[str, str]:
@@ -157,6 +163,8 @@ def _values(n: Numbers, key: str, model: ModelResults, row: pd.Series, kind: Kin
         "y": talk.label(str(model.card["outcome"]["label"])),
         "c": parts.get("c", ""),
         "k": parts.get("k", ""),
+        "g": talk.label(label_of(model, parts.get("g", ""))),
+        "when": _when(model, str(row["estimand"]), talk),
         "where": _where(model, parts, talk),
         "ref": reference_of(model, parts.get("g", "")),
         "one_x": talk.unit(_unit_of(model, parts.get("x", ""), per), 0),
@@ -188,12 +196,16 @@ def _movement(value: str, *, positive: bool) -> str:
 def split_unit(unit: str, model: ModelResults) -> tuple[str, str]:
     """Split a unit such as ``points per unit of age and session`` into what is counted and per what.
 
-    A *category* is no unit (the sentence names it); ``unit of age`` becomes the unit that the codebook gives.
+    A *category* is no unit (the sentence names it); ``unit of age`` becomes the unit that the codebook gives, and the
+    unit of time stays as it is, be it ``month`` or ``unit of COLUMN``.
     """
     first, _, rest = unit.partition(" per ")
     kept = []
     for part in rest.split(" and ") if rest else ():
         if part == "category":
+            continue
+        if part == model.card.get("time_unit"):
+            kept.append(part)
             continue
         name = part.removeprefix("unit of ")
         kept.append((_in_codebook(model, name, "unit") or "unit") if name != part else part)

@@ -94,11 +94,12 @@ def rope_text(half: float, talk: Language) -> str:
 
 
 def sizes(results: Results) -> tuple[int, int, int]:
-    """Return sessions, clients and therapists: the most that any model used."""
-    cards = [model.card for model in results.each()]
-    sessions = max((int((card.get("rows") or {}).get("total", 0)) for card in cards), default=0)
-    clients = max((int(card.get("clients") or 0) for card in cards), default=0)
-    return sessions, clients, max((int(card.get("therapists") or 0) for card in cards), default=0)
+    """Return the sessions, clients and therapists of the model that used most sessions."""
+    used = [
+        (int((card.get("rows") or {}).get("used", 0)), int(card.get("clients") or 0), int(card.get("therapists") or 0))
+        for card in (model.card for model in results.each())
+    ]
+    return max(used, default=(0, 0, 0))
 
 
 def _seen_by(therapists: int, talk: Language) -> str:
