@@ -279,7 +279,11 @@ local function typst_float(div, caption, blocks)
   end
   local long = lines > LONG_TABLE
   local head = "#figure(kind: \"" .. kind .. "\", supplement: [" .. marks.word .. "]"
-  if marks.kind == "tbl" and not long then head = head .. ", placement: auto" end
+  if marks.here then
+    head = head .. ", placement: none"
+  elseif marks.kind == "tbl" and not long then
+    head = head .. ", placement: auto"
+  end
   if marks.number == nil then head = head .. ", numbering: none" end
   if #caption > 0 then head = head .. ", caption: [" .. typst { pandoc.Plain(caption) } .. "]" end
   local result = pandoc.List { raw(head .. ", [") }
@@ -451,11 +455,30 @@ local function join_notes(blocks)
   return result
 end
 
+-- Among the results every model keeps its tables and figures, in their order: a float at the foot of a page could
+-- stand below the next model's heading, one at the head above the last model's text.
+local function keep_results(blocks)
+  local inside = false
+  return blocks:map(function(block)
+    if block.t == "Header" and block.level == 1 then inside = block.identifier == "sec-results" end
+    if not inside then return block end
+    return pandoc.Div({ block }):walk { Div = function(div)
+      if div.classes:includes("sz-float") then
+        div.attributes.here = "1"
+        return div
+      end
+    end }.content[1]
+  end)
+end
+
 function Pandoc(doc)
   local lang = pandoc.utils.stringify(doc.meta.lang or "en"):sub(1, 2)
   titles = callouts[lang] or callouts.en
   doc = doc:walk { Table = finish_table }
-  if target == "typst" then doc = doc:walk { Blocks = join_notes } end
+  if target == "typst" then
+    doc = doc:walk { Blocks = join_notes }
+    doc.blocks = keep_results(doc.blocks)
+  end
   -- Inner blocks first: a float may stand inside a tab or a callout.
   doc = doc:walk { traverse = "typewise", Div = block }
   if target == "docx" then doc = doc:walk { Math = word_math } end
