@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -37,6 +38,19 @@ def test_a_long_table_stays_in_place_and_may_break(tmp_path: Path) -> None:
     text = typst(numbers(60), tmp_path)
     assert "placement" not in text
     assert "set block(breakable: true)" in text
+
+
+def test_results_keep_their_floats_in_place_and_other_parts_do_not(tmp_path: Path) -> None:
+    table = numbers(3).to_markdown()
+    text = f"# Before\n\n{table}\n\n# Results {{#sec-results}}\n\n## A model\n\n"
+    text += f"{table.replace('tbl-numbers', 'tbl-inside')}\n\n# After\n\n{table.replace('tbl-numbers', 'tbl-after')}"
+    arguments = ["--from", READER, "--to", "typst", "--columns", "100000", "--wrap", "none"]
+    for script in ("refs.lua", "layout.lua"):
+        arguments += ["--lua-filter", str(EMBEDDED / script)]
+    written = run_pandoc(arguments, text, tmp_path, "parts")
+    placed = re.findall(r"placement: (\w+)", written)
+    assert placed == ["auto", "none", "auto"]
+    assert written.index("sec-results") < written.index("placement: none") < written.index("<tbl-inside>")
 
 
 def test_short_columns_take_what_they_need_and_the_first_the_rest(tmp_path: Path) -> None:
