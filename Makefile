@@ -44,6 +44,7 @@ bench: $(STAMP) ## measure speed against peers (SIZES=tiny PEERS=... REPEATS=...
 
 calibrate: $(STAMP) ## simulation-based calibration and coverage (hours; results are committed)
 	$(PY) tests/calibration/run.py
+	$(PY) -m pytest -m calibration
 
 wheel: $(STAMP) ## build the wheel into dist/
 	rm -rf build dist
