@@ -106,11 +106,11 @@ SCENARIOS = (
     Scenario("growth_300x20x40", "growth", SYMPTOMS, LARGE, 0.0, 50, 240_000),
     Scenario("within_between_50x8x5", "within_between", DEPTH, SMALL, 0.0, 60, 310_000),
     Scenario("within_between_50x8x5_missing40", "within_between", DEPTH, SMALL, 0.4, 50, 320_000),
-    Scenario("within_between_100x12x12_missing20", "within_between", DEPTH, MEDIUM, 0.2, 50, 330_000),
+    Scenario("within_between_100x12x12_missing20", "within_between", DEPTH, MEDIUM, 0.2, 150, 330_000),
     Scenario("within_between_300x20x40", "within_between", DEPTH, LARGE, 0.0, 20, 340_000),
     Scenario("lagged_50x6x5", "within_between", NEXT, (50, 6, 5), 0.0, 60, 410_000),
     Scenario("lagged_100x12x12_missing20", "within_between", NEXT, MEDIUM, 0.2, 50, 430_000),
-    Scenario("lagged_300x6x40", "within_between", NEXT, (300, 6, 40), 0.0, 20, 440_000),
+    Scenario("lagged_300x6x40", "within_between", NEXT, (300, 6, 40), 0.0, 100, 440_000),
     Scenario("observed_50x8x5", "within_between", OBSERVED, SMALL, 0.0, 50, 310_000, core=False),
     Scenario("observed_100x12x12_missing20", "within_between", OBSERVED, MEDIUM, 0.2, 50, 330_000, core=False),
 )

@@ -75,7 +75,7 @@ class Target:
 
 
 MANY = {"nuts": 200, "importance": 260}
-FEW = {"nuts": 200, "importance": 60}  # importance sampling is hardly ever kept: how often is all there is to say
+FEW = {"nuts": 200, "importance": 60}  # importance sampling is never kept: how often is all there is to say
 
 TARGETS = (
     Target("variance", "variance", {"outcome": "depth", "covariates": ["arm"]}, 20, 4, 5, 0.1, 0.0, 51_000, MANY),
@@ -84,7 +84,7 @@ TARGETS = (
         "within_between",
         "within_between",
         {"outcome": "depth", "predictors": ["safety", "alliance"], "time": "linear"},
-        20, 5, 5, 0.15, 0.0, 53_000, FEW,
+        20, 5, 5, 0.15, 0.0, 53_000, {"nuts": 200, "importance": 600},
     ),
     # Few dimensions, as importance sampling wants them: with the 26 of the one above it hardly ever suffices.
     Target(
