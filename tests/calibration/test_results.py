@@ -24,7 +24,9 @@ REQUIRED_SBC = [
     "sbc-growth-nuts",
     "sbc-growth-importance",
     "sbc-within_between-nuts",
+    "sbc-within_between-importance",
     "sbc-within_between_lagged-nuts",
+    "sbc-within_between_one-nuts",
     "sbc-within_between_one-importance",
 ]
 REQUIRED_RECOVERY = ["variance_50x8x5", "growth_50x8x5", "within_between_50x8x5", "lagged_50x6x5"]
