@@ -305,7 +305,7 @@ def read_results(folder: Path | str) -> Results:
     return Results(
         folder=folder,
         study=_study_info(folder, manifest),
-        estimates=estimates,
+        estimates=estimates.fillna({"unit": ""}),  # a quantity without unit is an empty cell, not a missing one
         diagnostics=_csv(folder / "diagnostics.csv"),
         flow=_csv(folder / "data" / "flow.csv"),
         codebook=_csv(folder / "data" / "codebook.csv"),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from safezone.data.errors import InputError
@@ -35,6 +36,14 @@ def test_study_file_fills_what_the_manifest_lacks(tmp_path: Path, write_sample: 
     )
     study = read_results(folder).study
     assert (study.title, study.language, study.interval, study.rope["default"]) == ("From the file", "de", 0.9, 0.2)
+
+
+def test_a_quantity_without_unit_has_an_empty_one(tmp_path: Path, write_sample: Callable[..., Path]) -> None:
+    folder = write_sample(tmp_path / "results")
+    table = pd.read_csv(folder / "estimates.csv")
+    table.loc[0, "unit"] = None
+    table.to_csv(folder / "estimates.csv", index=False)
+    assert read_results(folder).estimates.loc[0, "unit"] == ""
 
 
 def test_estimate_prefers_the_raw_scale(english: Results) -> None:
