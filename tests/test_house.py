@@ -215,7 +215,7 @@ def test_every_shipped_data_file_is_tracked_and_every_needed_one_shipped() -> No
 
 def test_no_file_names_a_package_index() -> None:
     # Put together here so that this file does not name one either.
-    hosts = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("anaconda", "org"))]
+    hosts = ["".join(parts) for parts in (("py", "pi.org"), ("python", "hosted.org"), ("ana", "conda.org"))]
     options = r"^(--(extra-)?index-url|--find-links|-i)\b"
     pattern = re.compile("|".join([options, *map(re.escape, hosts)]), re.MULTILINE)
     for path in tracked_files():
