@@ -15,7 +15,7 @@ import numpy as np
 from ..data.config import ReportSection, SamplingSection
 from . import provenance
 from .draws import read_tree, split_effects, write_tree
-from .estimates import dump_json
+from .estimates import dump_json, to_json
 from .fit import Attempt, Diagnostics, Failure, Fit, Provenance
 from .keys import fit_components, summary_components
 from .progress import Progress
@@ -250,7 +250,7 @@ def _store_summary(task: Task, keys: Keys, store: Store, fit: Fit, marginal: Any
 
     summary = summarise(fit, task.report, marginal, task.references)
     files: dict[str, bytes | Writer] = {
-        "estimates.json": dump_json(summary.estimates.to_dict(orient="records")),
+        "estimates.json": to_json(summary.estimates),
         "card.json": dump_json(summary.card),
         "fit.nc": partial(write_tree, summary.exported),
     }

@@ -29,7 +29,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Poly = tuple[tuple[float, tuple[str, ...]], ...]
 ONE: Poly = ((1.0, ()),)
-NOTHING: Poly = ()
 
 
 def poly(name: str, weight: float = 1.0) -> Poly:
