@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import parameter_map as laws
-from .gaussian import Free, GaussianSystem, Poly, Structure
+from .gaussian import CONSTANT, Free, GaussianSystem, Poly, Structure
 from .objective import evaluate
 from .parameter_map import Level, ParameterMap
 from .products import CrossProducts, Floats, Ints, Layout, add_rows, empty_products, make_layout
@@ -145,6 +145,7 @@ def _phi_names(system: GaussianSystem) -> dict[str, int]:
     names = {parameter.name: i + 1 for i, parameter in enumerate(system.parameters)}
     if len(names) != len(system.parameters):
         raise ValueError("Parameter names must be unique.")
+    names[CONSTANT] = 0  # φ_0 = 1
     start = len(system.parameters) + 1
     for equation in system.derived:
         size = len(equation.seen)
@@ -195,7 +196,7 @@ def _map(system: GaussianSystem, layout: Layout, names: Mapping[str, int]) -> Pa
     width = max((len(recursion.sd) for recursion in system.recursions), default=0)
     residual_sd = np.zeros((len(system.recursions), width), dtype=np.int64)
     for n, recursion in enumerate(system.recursions):
-        residual_sd[n] = [names[sd] for sd in recursion.sd]
+        residual_sd[n, : len(recursion.sd)] = [names[sd] for sd in recursion.sd]
     residual_path = [(n, v, u, names[p]) for n, r in enumerate(system.recursions) for v, u, p in r.paths]
     if any(u >= v for _, v, u, _ in residual_path):
         raise ValueError("Paths within a row must come from an earlier response.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,20 +58,49 @@ def _collinear(study: Study, design: Design) -> list[Fault]:
         names.append(design.outcome.name)
         keys.append("outcome")
         matrix = np.column_stack([matrix, design.y])
+    key_of = dict(zip(names, keys, strict=True))
+    return [
+        fault(
+            study,
+            design.name,
+            key_of[name],
+            f"An exact combination of other variables of the model ({', '.join(others) or 'the intercept'}).",
+            name,
+            f"Remove {name} or what it is made of.",
+        )
+        for name, others in exact_combinations(names, matrix)
+    ]
+
+
+def exact_combinations(names: Sequence[str], matrix: Floats, given: int = 0) -> list[tuple[str, list[str]]]:
+    """Find columns that are exact linear combinations of a constant and the columns before them.
+
+    Parameters
+    ----------
+    names
+        Names of the columns after the first ``given``.
+    matrix
+        Columns, NaN where missing; complete rows are used.
+    given
+        Leading columns that are not to be named.
+
+    Returns
+    -------
+    list
+        (name, names of the columns before it).
+    """
     complete = matrix[~np.isnan(matrix).any(axis=1)]
-    if len(complete) <= len(names) + 1:
+    if len(complete) <= matrix.shape[1] + 1:
         return []
     basis = np.full((len(complete), 1), len(complete) ** -0.5)
-    faults: list[Fault] = []
-    for j, (name, key) in enumerate(zip(names, keys, strict=True)):
+    found: list[tuple[str, list[str]]] = []
+    for j in range(matrix.shape[1]):
         column: Floats = complete[:, j]
         rest = column - basis @ (basis.T @ column)
         rest -= basis @ (basis.T @ rest)
         length = float(np.linalg.norm(rest))
-        if length <= TOLERANCE * max(float(np.linalg.norm(column)), 1e-12):
-            others = ", ".join(names[:j]) or "the intercept"
-            rule = f"An exact combination of other variables of the model ({others})."
-            faults.append(fault(study, design.name, key, rule, name, f"Remove {name} or what it is made of."))
-        else:
+        if length > TOLERANCE * max(float(np.linalg.norm(column)), 1e-12):
             basis = np.column_stack([basis, rest / length])
-    return faults
+        elif j >= given:
+            found.append((names[j - given], list(names[: j - given])))
+    return found

@@ -29,6 +29,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Poly = tuple[tuple[float, tuple[str, ...]], ...]
 ONE: Poly = ((1.0, ()),)
+CONSTANT = "1"
+"""Names what is not a parameter but one: the SD of an effect on a standardised scale."""
 
 
 def poly(name: str, weight: float = 1.0) -> Poly:
@@ -78,7 +80,7 @@ class Structure:
     effects
         Names, causes before what they explain; each is an entry of η.
     sd
-        Name of the SD of each (of what the paths leave unexplained).
+        Name of the SD of each (of what the paths leave unexplained), or :data:`CONSTANT`.
     paths
         (effect, earlier effect, parameter).
     correlations

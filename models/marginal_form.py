@@ -1,9 +1,7 @@
 """The marginalised form of a design: the same model as :mod:`safezone.models.multilevel`, effects integrated out.
 
 :func:`system` writes each response's equation in columns (what multiplies a coefficient) and effects
-(what multiplies a latent mean or slope), and collects rows into groups. A row whose same-session
-predictor is missing is not dropped: its equation follows from the recursive system by integrating the
-missing rating (:class:`safezone.models.gaussian.Derived`).
+(what multiplies a latent mean or slope); :class:`safezone.models.marginal_rows.Sheet` collects the rows.
 
 Latent centring: with η = (I − A − Φ) m, a within path β_W is a coefficient of the observed predictor
 and, negatively, the loading on that predictor's latent mean; B are paths among latent means.
@@ -12,7 +10,6 @@ and, negatively, the loading on that predictor's latent mean; B are paths among 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -21,7 +18,6 @@ import numpy as np
 from .gaussian import (
     ONE,
     Correlation,
-    Derived,
     Free,
     GaussianSystem,
     Group,
@@ -31,13 +27,13 @@ from .gaussian import (
     poly,
     times,
 )
+from .marginal_rows import Equation, Sheet, add
 from .parameters import prior_of, sampled_variables, slots
+from .surface import TERMS, VARIABLES, terms
 
 if TYPE_CHECKING:
     from .design import Design, Floats, Ints
     from .priors import Prior
-
-Mask = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 
 def system(design: Design) -> GaussianSystem | str:
@@ -69,6 +65,8 @@ def _obstacles(design: Design) -> Iterator[str]:
         yield f"Values of {names} are missing: they are imputed, and multiply coefficients."
     if design.has_therapists and len(np.unique(np.stack([design.client, design.therapist]), axis=1).T) > design.clients:
         yield "Some clients change therapist: they are not nested."
+    if design.latent and design.surface is not None:
+        yield "A surface of latent deviations and latent means multiplies latent quantities with one another."
     if design.latent:
         yield from _latent_obstacles(design)
 
@@ -151,23 +149,6 @@ def _free(design: Design) -> tuple[tuple[Free, ...], dict[str, float]]:
 # --- equations -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Equation:
-    """One response in one kind of session: columns and effects by the key of their values, and same-session sources.
-
-    Columns map the key of an array to a coefficient; effects map (key, effect) to a loading.
-    """
-
-    columns: Mapping[str, Poly]
-    effects: Mapping[tuple[str, str], Poly]
-    sources: Mapping[int, str]
-    sd: str
-
-
-def _add[Key](total: dict[Key, Poly], key: Key, polynomial: Poly) -> None:
-    total[key] = (*total.get(key, ()), *polynomial)
-
-
 class Form:
     """Collects equations and rows of one design; see :func:`system`."""
 
@@ -178,7 +159,7 @@ class Form:
         self.order = design.order if design.latent else (0,)
         self.arrays: dict[str, Floats] = {"1": np.ones(len(design.y))}
         self.arrays |= {f"F{j}": design.F[:, j] for j in range(len(design.fixed))}
-        self.derived: list[Derived] = []
+        self.sheet = Sheet(self.names, self.values, self.order, design.client, self.arrays)
 
     def build(self) -> GaussianSystem:
         """Return the declared system."""
@@ -187,8 +168,8 @@ class Form:
         recursions: list[Recursion] = []
         groups: list[Group] = []
         for (equations, rows), prefix in zip(self.parts(), ("", "first "), strict=False):
-            groups += self._groups(equations, rows, len(recursions), prefix)
-            recursions.append(self._recursion(equations))
+            groups += self.sheet.groups(equations, rows, len(recursions), prefix)
+            recursions.append(self.sheet.recursion(equations))
         means = [f"mean:{p.name}" for p in design.predictors] if design.latent else []
         effects = (*means, *(f"effect:{effect.name}" for effect in design.client_effects))
         therapist_of = np.zeros(0, dtype=np.int64)
@@ -197,7 +178,7 @@ class Form:
             therapist_of[design.client] = design.therapist
         return GaussianSystem(
             parameters, effects, tuple(groups), self._structure("client", lkj), self._structure("therapist", lkj),
-            design.clients, therapist_of, tuple(recursions), tuple(self.derived),
+            design.clients, therapist_of, tuple(recursions), tuple(self.sheet.derived),
         )  # fmt: skip
 
     def parts(self) -> list[tuple[dict[int, Equation], Ints]]:
@@ -242,7 +223,7 @@ class Form:
         sources: dict[int, str] = {}
         if design.latent:
             for source, lag, parameter in _paths(design, target):
-                _add(effects, ("1", self._mean_effect(source)), poly(parameter, -1.0))
+                add(effects, ("1", self._mean_effect(source)), poly(parameter, -1.0))
                 if lag == 0:
                     sources[source] = parameter
                 else:
@@ -269,15 +250,15 @@ class Form:
         for interaction in design.interactions:
             delta, j, k = poly(f"moderation[{interaction.name}]"), interaction.column, interaction.predictor
             self.arrays[f"F{j}*x{k}"] = design.F[:, j] * self.values[k]
-            _add(columns, f"F{j}*x{k}", delta)
+            add(columns, f"F{j}*x{k}", delta)
             minus = tuple((-weight, names) for weight, names in delta)
-            _add(effects, (f"F{j}", self._mean_effect(k)), minus)
+            add(effects, (f"F{j}", self._mean_effect(k)), minus)
             for key, expected in self._expectation(k).items():
                 product_key = f"F{j}"
                 if key != "1":
                     product_key = f"F{j}*{key}"
                     self.arrays[product_key] = design.F[:, j] * self.arrays[key]
-                _add(columns, product_key, times(minus, expected))
+                add(columns, product_key, times(minus, expected))
 
     def _expectation(self, predictor: int) -> dict[str, Poly]:
         """Return the fixed part of a predictor, own and through the predictors that explain it."""
@@ -287,12 +268,18 @@ class Form:
             total[f"F{j}"] = poly(f"predictor_fixed[{name},{column.name}]")
         for source, _, parameter in _paths(self.design, predictor):
             for key, polynomial in self._expectation(source).items():
-                _add(total, key, times(poly(parameter), polynomial))
+                add(total, key, times(poly(parameter), polynomial))
         return total
 
     def _observed(self, columns: dict[str, Poly]) -> None:
         """Within and between effects of observed means."""
         design = self.design
+        if design.surface is not None:
+            for variable, ratings in zip(VARIABLES.values(), (design.x, design.surface.between), strict=True):
+                for name, column in zip(TERMS, terms(*ratings.T).T, strict=True):
+                    self.arrays[f"{variable}.{name}"] = column
+                    columns[f"{variable}.{name}"] = poly(f"{variable}[{name}]")
+            return
         blocks = {"within": design.x, "between_client": design.x_client}
         if design.has_therapists:
             blocks["between_therapist"] = design.x_therapist
@@ -318,76 +305,3 @@ class Form:
         }
         sources = {p.source: f"initial_path[{p.name}]" for p in design.initial_paths if p.target == target}
         return Equation(columns, effects, sources, f"initial_sd[{name}]")
-
-    def _recursion(self, equations: Mapping[int, Equation]) -> Recursion:
-        place = {v: i for i, v in enumerate(self.order)}
-        return Recursion(
-            tuple(equations[v].sd for v in self.order),
-            tuple((place[v], place[u], name) for v in self.order for u, name in equations[v].sources.items()),
-        )
-
-    # --- rows ----------------------------------------------------------------------------------------------------
-
-    def _groups(self, equations: Mapping[int, Equation], rows: Ints, recursion: int, prefix: str) -> list[Group]:
-        """Return groups of rows: complete ones under the equation itself, others under derived ones."""
-        groups: list[Group] = []
-        known = np.zeros((len(self.design.y), len(self.order)), dtype=bool)
-        known[rows] = np.column_stack([~np.isnan(self.values[v][rows]) for v in self.order])
-        for i, v in enumerate(self.order):
-            equation = equations[v]
-            rated = known[:, i]
-            complete = rated.copy()
-            for source in equation.sources:
-                complete &= known[:, self.order.index(source)]
-            if complete.any():
-                groups.append(self._group(f"{prefix}{self.names[v]}", v, complete, self._direct(equation), equation.sd))
-            rest = np.flatnonzero(rated & ~complete)
-            patterns, which = np.unique(known[rest][:, :i], axis=0, return_inverse=True)
-            for n, pattern in enumerate(patterns):
-                seen = (*(bool(s) for s in pattern), *[False] * (len(self.order) - i))
-                name = f"{prefix}{self.names[v]} given " + (
-                    ", ".join(self.names[u] for u, s in zip(self.order, seen, strict=True) if s) or "nothing"
-                )
-                self.derived.append(Derived(name, recursion, i, seen))
-                mask = np.zeros(len(known), dtype=bool)
-                mask[rest[which.ravel() == n]] = True
-                groups.append(self._group(name, v, mask, self._integrated(equations, i, seen, name), f"{name}.sd"))
-        return groups
-
-    def _direct(self, equation: Equation) -> Equation:
-        """Return the equation with its same-session sources among the columns."""
-        columns = dict(equation.columns)
-        for source, parameter in equation.sources.items():
-            self.arrays[f"r{source}"] = self.values[source]
-            columns[f"r{source}"] = poly(parameter)
-        return Equation(columns, equation.effects, {}, equation.sd)
-
-    def _integrated(self, equations: Mapping[int, Equation], place: int, seen: tuple[bool, ...], name: str) -> Equation:
-        """Response = a' observed + Σ_w R_w (columns and effects of w); see :class:`Derived`."""
-        columns: dict[str, Poly] = {}
-        effects: dict[tuple[str, str], Poly] = {}
-        for w in range(place + 1):
-            weight = poly(f"{name}.total[{w}]")
-            equation = equations[self.order[w]]
-            for key, polynomial in equation.columns.items():
-                _add(columns, key, times(weight, polynomial))
-            for loading, polynomial in equation.effects.items():
-                _add(effects, loading, times(weight, polynomial))
-            if seen[w]:
-                self.arrays[f"r{self.order[w]}"] = self.values[self.order[w]]
-                columns[f"r{self.order[w]}"] = poly(f"{name}.path[{w}]")
-        return Equation(columns, effects, {}, f"{name}.sd")
-
-    def _group(self, name: str, response: int, mask: Mask, equation: Equation, sigma: str) -> Group:
-        keys = list(dict.fromkeys(key for key, _ in equation.effects))
-        loadings = [{effect: p for (own, effect), p in equation.effects.items() if own == key} for key in keys]
-        return Group(
-            name,
-            self.values[response][mask],
-            np.column_stack([self.arrays[key][mask] for key in equation.columns]),
-            np.column_stack([self.arrays[key][mask] for key in keys]),
-            self.design.client[mask],
-            tuple(equation.columns.values()),
-            tuple(loadings),
-            sigma,
-        )

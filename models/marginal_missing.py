@@ -7,7 +7,7 @@ dynamic model :func:`safezone.models.marginal_form.why_not` sees to it that no l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from .design import Design, Floats, Ints
     from .gaussian import Poly, Structure
     from .marginal_posterior import UnitEffects
+    from .marginal_rows import Equation, Sheet
     from .objective import Natural
+    from .path_design import PathDesign
 
 
 def missing_ratings(
@@ -40,25 +42,52 @@ def missing_ratings(
         return {}
     form = Form(design)
     imputed = [v for v in form.order if v < len(design.predictors) or design.feedback]
-    lost = {v: np.flatnonzero(np.isnan(form.values[v])) for v in imputed}
+    eta = effects_in_eta(design, compiled, value, units)
+    return fill(form.sheet, form.parts(), imputed, compiled, value, eta, rng)
+
+
+def fill(
+    sheet: Sheet,
+    parts: Sequence[tuple[Mapping[int, Equation], Ints]],
+    imputed: Sequence[int],
+    compiled: Compiled,
+    value: Natural,
+    eta: Floats,
+    rng: np.random.Generator,
+) -> dict[str, Floats]:
+    """Return draws of the missing values of a sheet, ``missing_NAME`` of shape (draws, holes).
+
+    Parameters
+    ----------
+    sheet, parts
+        Rows, and the equations that hold for which of them.
+    imputed
+        Responses to fill.
+    compiled, value
+        The compiled system and draws of its parameters.
+    eta
+        Effects of every client, (draws, clients, effects of the system).
+    rng
+        Random generator.
+    """
+    lost = {v: np.flatnonzero(np.isnan(sheet.values[v])) for v in imputed}
     if not any(len(rows) for rows in lost.values()):
         return {}
     found = {v: np.empty((len(value.phi), len(rows))) for v, rows in lost.items() if len(rows)}
-    eta = effects_in_eta(design, compiled, value, units)
-    known = np.column_stack([~np.isnan(column) for column in form.values])
-    for equations, rows in form.parts():
+    known = np.column_stack([~np.isnan(column) for column in sheet.values])
+    for equations, rows in parts:
         patterns, which = np.unique(known[rows], axis=0, return_inverse=True)
         for n, pattern in enumerate(patterns):
             missing = [v for v in imputed if not pattern[v]]
             if missing:
                 here = rows[which.ravel() == n]
-                drawn = _draw(form, equations, compiled, value, eta, here, missing, pattern, rng)
+                drawn = _draw(sheet, equations, compiled, value, eta, here, missing, pattern, rng)
                 for v, draws in zip(missing, drawn, strict=True):
                     found[v][:, np.searchsorted(lost[v], here)] = draws
-    return {f"missing_{form.names[v]}": draws for v, draws in found.items()}
+    return {f"missing_{sheet.names[v]}": draws for v, draws in found.items()}
 
 
-def effects_in_eta(design: Design, compiled: Compiled, value: Natural, units: UnitEffects) -> Floats:
+def effects_in_eta(design: Design | PathDesign, compiled: Compiled, value: Natural, units: UnitEffects) -> Floats:
     """Return η of every client, (draws, clients, effects of the system): paths applied, therapist's added."""
     system = compiled.system
     eta = np.zeros((len(value.phi), design.clients, len(system.effects)))
@@ -90,8 +119,8 @@ def _evaluate(polynomial: Poly, phi: Floats, names: Mapping[str, int]) -> Floats
 
 
 def _draw(
-    form: Form,
-    equations: Mapping[int, object],
+    sheet: Sheet,
+    equations: Mapping[int, Equation],
     compiled: Compiled,
     value: Natural,
     eta: Floats,
@@ -101,21 +130,18 @@ def _draw(
     rng: np.random.Generator,
 ) -> list[Floats]:
     """Draw the missing responses of rows that share a pattern, each (draws, rows)."""
-    from .marginal_form import Equation
-
     names, effects, phi = compiled.names, compiled.system.effects, value.phi
-    draws, size = len(phi), len(form.values)
+    draws, size = len(phi), len(sheet.values)
     fixed = np.zeros((draws, len(rows), size))
     direct = np.zeros((draws, size, size))
     spread = np.empty((draws, size))
-    client = form.design.client[rows]
-    for v in form.order:
+    client = sheet.client[rows]
+    for v in sheet.order:
         equation = equations[v]
-        assert isinstance(equation, Equation)
         for key, polynomial in equation.columns.items():
-            fixed[:, :, v] += _evaluate(polynomial, phi, names)[:, None] * form.arrays[key][rows]
+            fixed[:, :, v] += _evaluate(polynomial, phi, names)[:, None] * sheet.arrays[key][rows]
         for (key, effect), polynomial in equation.effects.items():
-            latent = eta[:, client, effects.index(effect)] * form.arrays[key][rows]
+            latent = eta[:, client, effects.index(effect)] * sheet.arrays[key][rows]
             fixed[:, :, v] += _evaluate(polynomial, phi, names)[:, None] * latent
         for source, parameter in equation.sources.items():
             direct[:, v, source] = phi[:, names[parameter]]
@@ -128,7 +154,7 @@ def _draw(
     centre = mean[:, :, missing]
     left = covariance[:, missing][:, :, missing]
     if len(seen):
-        ratings = np.column_stack([form.values[v][rows] for v in seen])
+        ratings = np.column_stack([sheet.values[v][rows] for v in seen])
         across = covariance[:, missing][:, :, seen]
         weights = np.linalg.solve(covariance[:, seen][:, :, seen], across.transpose(0, 2, 1)).transpose(0, 2, 1)
         centre = centre + np.einsum("dmo,dro->drm", weights, ratings - mean[:, :, seen])

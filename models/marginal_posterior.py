@@ -67,7 +67,7 @@ def posterior(design: Design, compiled: Compiled, theta: Floats, *, seed: int, e
     for variable, dims in dims_of(design).items():
         shape = tuple(len(design.coords[dim]) for dim in dims)
         if variable.startswith("cor_"):
-            found = _correlation(compiled, value, variable)
+            found = correlation(compiled, value, variable)
         else:
             places = [compiled.names[name] for name in elements(design, variable, dims)]
             found = value.phi[:, places]
@@ -85,7 +85,7 @@ def posterior(design: Design, compiled: Compiled, theta: Floats, *, seed: int, e
     return xr.Dataset(data, {"chain": np.arange(chains), "draw": np.arange(draws), **coords, **holes})
 
 
-def _correlation(compiled: Compiled, value: Natural, name: str) -> Floats:
+def correlation(compiled: Compiled, value: Natural, name: str) -> Floats:
     """Return draws of one correlation matrix, (draws, k, k)."""
     levels = (
         (compiled.system.client, value.client_correlation),

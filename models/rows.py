@@ -62,10 +62,11 @@ def select(study: Study, options: ModelSection, times: Floats) -> Selection:
             rules.append((f"{variable} unknown", raw_values(study, variable, everything).notna().to_numpy()))
     if options.time != "none":
         rules.append(("time unknown", ~np.isnan(times)))
-    return _apply(everything, rules)
+    return apply_rules(everything, rules)
 
 
-def _apply(rows: Ints, rules: Sequence[tuple[str, np.ndarray]]) -> Selection:
+def apply_rules(rows: Ints, rules: Sequence[tuple[str, np.ndarray]]) -> Selection:
+    """Keep rows for which every rule holds; a row counts under the first that it breaks."""
     keep = np.ones(len(rows), dtype=bool)
     excluded: list[tuple[str, int]] = []
     for reason, holds in rules:
