@@ -6,6 +6,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
@@ -13,12 +14,13 @@ from pydantic import BaseModel, ValidationError
 
 from .config import TIME_OPTIONS, StudyConfig
 from .errors import Fault, InputError
+from .path_text import missing_comma, read_path
+from .study_lines import line_of
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 FILE_NAME = "study.toml"
-_PATH = re.compile(r"\s*(?P<source>[^<>]+?)\s*->\s*(?P<target>[^<>]+?)\s*")
 
 
 def nearest(name: str, choices: Iterable[str]) -> str | None:
@@ -86,7 +88,7 @@ def read_config(path: str | Path) -> StudyConfig:
         config = StudyConfig.model_validate(content)
     except ValidationError as error:
         faults = [_fault(file.name, detail) for detail in error.errors(include_url=False)]
-    faults.extend(_unknown_variables(file.name, content))
+    faults.extend(_unknown_variables(file, content))
     if config is None or faults:
         raise InputError(*_without_repeats(faults))
     return config
@@ -210,7 +212,7 @@ def _literals(annotation: object) -> list[str]:
     return found
 
 
-def _unknown_variables(file: str, content: dict[str, object]) -> list[Fault]:
+def _unknown_variables(file: Path, content: dict[str, object]) -> list[Fault]:
     """Return a fault for every name in a model that no ``[variables.NAME]`` declares.
 
     Works on the raw content, so that it reports also where other parts are invalid.
@@ -227,27 +229,29 @@ def _unknown_variables(file: str, content: dict[str, object]) -> list[Fault]:
             given = options.get(key)
             for name in given if isinstance(given, list) else [given] if isinstance(given, str) else []:
                 known = (*names, "time") if key == "random_slopes" else names
-                if isinstance(name, str) and name not in known:
-                    faults.append(_undeclared(file, f"models.{model}.{key}", name, names))
+                path = key == "random_slopes" and "->" in str(name)  # models.arrows reads paths
+                if isinstance(name, str) and name not in known and not path:
+                    faults.append(_undeclared(file.name, f"models.{model}.{key}", name, names))
         for key in ("session", "client", "therapist"):
             given = options.get(key)
-            for line in given if isinstance(given, list) else []:
-                faults.extend(_path_faults(file, f"models.{model}.{key}", str(line), names))
+            texts = [str(text) for text in given] if isinstance(given, list) else []
+            for i, text in enumerate(texts):
+                line = line_of(file, str(model), key, text, texts[:i].count(text))
+                faults.extend(_path_faults(file.name, line, f"models.{model}.{key}", text, names))
     return faults
 
 
-def _path_faults(file: str, key: str, line: str, names: tuple[str, ...]) -> list[Fault]:
-    """Return the faults of one path ``"safety -> alliance"``."""
-    match = _PATH.fullmatch(line)
-    if match is None:
-        rule = "A path names a cause and a consequence."
-        return [Fault("error", file, None, key, rule, line, 'Write it as "safety -> alliance".')]
-    return [_undeclared(file, key, name, names) for name in (match["source"], match["target"]) if name not in names]
+def _path_faults(file: str, line: int | None, key: str, text: str, names: tuple[str, ...]) -> list[Fault]:
+    """Return the faults of one path that show without the data: its writing, and names that are not declared."""
+    read = read_path(text)
+    faults = [Fault("error", file, line, key, rule, text or '""', remedy) for rule, remedy in read.faults]
+    undeclared = [name for name in read.names if name not in names and not read.faults]
+    return faults + [replace(_undeclared(file, key, name, names), row=line) for name in undeclared]
 
 
 def _undeclared(file: str, key: str, name: str, names: tuple[str, ...]) -> Fault:
     """Return the fault of a name that is no variable."""
-    remedy = f"{suggestion(name, names)} Or declare [variables.{name}]."
+    remedy = missing_comma(name, names) or f"{suggestion(name, names)} Or declare [variables.{name}]."
     return Fault("error", file, None, key, "A model names a variable that is not declared.", name, remedy)
 
 

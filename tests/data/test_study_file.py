@@ -180,9 +180,28 @@ def test_models_that_name_unknown_variables(tmp_path: Path) -> None:
     faults = {(fault.column, fault.value): fault.remedy for fault in faults_of(tmp_path, text)}
     assert faults["models.m.outcome", "deph"].startswith("Did you mean depth?")
     assert "[variables.aliance]" in faults["models.m.predictors", "aliance"]
-    assert '"safety -> alliance"' in faults["models.chain.session", "safety > depth"]
+    assert faults["models.chain.session", "safety > depth"] == 'Write "safety -> depth".'
     assert faults["models.chain.session", "saftey"].startswith("Did you mean safety?")
     assert len(faults) == 4
+
+
+def test_faults_of_paths_name_their_lines(tmp_path: Path) -> None:
+    text = MINIMAL + (
+        '\n[models.other]\nsession = ["safety -> depth"]\n\n[models.chain] # the chain\ntime = "none"\nsession = [\n'
+        '    "safety -> depth",  # fine\n    "safety depth -> depth",\n    "saftey -> depth", "safety",\n]\n'
+    )
+    line = text.splitlines().index('    "safety depth -> depth",') + 1
+    faults = faults_of(tmp_path, text)
+    assert [(fault.row, fault.value) for fault in faults] == [
+        (line, "safety depth"), (line + 1, "saftey"), (line + 1, "safety"),
+    ]  # fmt: skip
+    assert faults[0].remedy == 'Separate names by commas: "safety, depth".'
+
+
+def test_random_paths_are_left_to_the_model(tmp_path: Path) -> None:
+    text = MINIMAL + '\n[models.chain]\nsession = ["safety -> depth"]\nrandom_slopes = ["safety -> depth", "deph"]\n'
+    (fault,) = faults_of(tmp_path, text)
+    assert fault.value == "deph"
 
 
 def test_all_faults_come_at_once(tmp_path: Path) -> None:
