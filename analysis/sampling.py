@@ -127,18 +127,32 @@ class _Marginal:
     def __call__(self, effort: Effort) -> Sampled:
         if effort.parameterisation != "noncentred":
             return self._plain(replace(effort, parameterisation="noncentred"))
-        from ..models.compilation import compile_system
-        from . import marginal
+        from ..models.precompile import compiling_beside
 
         started = time.perf_counter()
+        with compiling_beside():
+            compiled = self._compile()
+            ready = time.perf_counter()
+            draws = self._sample(compiled, effort)
+        tree = self._tree(compiled, draws)
+        timings = {"compile": ready - started, "sample": time.perf_counter() - ready}
+        return Sampled(tree, draws.sampler, timings, draws.note)
+
+    def _compile(self) -> Compiled:
+        from ..models.compilation import compile_system
+
         if self._compiled is None:
             self._compiled = compile_system(self._system)
-        ready = time.perf_counter()
+        return self._compiled
+
+    def _sample(self, compiled: Compiled, effort: Effort) -> ThetaDraws:
+        from . import marginal
+
         self._progress.start(self._design.name, chains=self._sampling.chains, draws=effort.warmup + effort.draws)
         asked = self._sampling.sampler
         try:
-            draws = marginal.sample(
-                self._compiled,
+            return marginal.sample(
+                compiled,
                 sampler="nuts" if not effort.importance or asked == "pymc" else asked,
                 chains=self._sampling.chains,
                 draws=effort.draws,
@@ -149,17 +163,14 @@ class _Marginal:
             )
         except marginal.MarginalError as error:
             raise SamplingError(str(error)) from error
-        tree = self._tree(self._compiled, draws)
-        timings = {"compile": ready - started, "sample": time.perf_counter() - ready}
-        return Sampled(tree, draws.sampler, timings, draws.note)
 
     def _tree(self, compiled: Compiled, draws: ThetaDraws) -> xr.DataTree:
         """Population-level draws in full; effects and client log-likelihoods thinned to their budgets."""
         import xarray as xr
 
-        from ..models.marginal_posterior import log_likelihoods, posterior
+        from ..models.marginal_posterior import log_likelihoods
 
-        design, theta = self._design, draws.theta
+        design, theta, posterior = self._design, draws.theta, self._plain.model.posterior
         population = posterior(design, compiled, theta, seed=self._seed, effects=False)
         width = (
             len(self._system.client.effects) * design.clients + len(self._system.therapist.effects) * design.therapists
@@ -170,7 +181,7 @@ class _Marginal:
         effects = effects.assign_coords(draw=population["draw"].values[::step])
         effects.attrs = {"thinned": step, "budget_bytes": EFFECTS_BUDGET}
         apart = thinning(theta.shape[0] * theta.shape[1] * design.clients * 8, EFFECTS_BUDGET)
-        by_client, _ = log_likelihoods(compiled, theta[:, ::apart])
+        by_client, by_therapist = log_likelihoods(compiled, theta[:, ::apart])
         statistics = {name: (("chain", "draw"), values) for name, values in draws.statistics.items()}
         return xr.DataTree.from_dict(
             {
@@ -179,7 +190,13 @@ class _Marginal:
                 "sample_stats": xr.Dataset(
                     statistics, attrs={"pareto_k": draws.pareto_k, "ess_importance": draws.ess_importance}
                 ),
-                "client_log_likelihood": xr.Dataset({"value": (("chain", "draw", "client"), by_client)}),
+                "client_log_likelihood": xr.Dataset(
+                    {
+                        "value": (("chain", "draw", "client"), by_client),
+                        "total": (("chain", "draw"), by_therapist.sum(axis=2)),
+                    },
+                    attrs={"thinned": apart},
+                ),
             }
         )
 
@@ -190,7 +207,7 @@ class _PyMC:
     def __init__(
         self, model: Model, design: Design, sampling: SamplingSection, seed: int, progress: Progress, why: str
     ) -> None:
-        self._model, self._design, self._sampling = model, design, sampling
+        self.model, self._design, self._sampling = model, design, sampling
         self._seed, self._progress, self._why = seed, progress, why
         self._compiled: dict[str, Any] = {}
 
@@ -207,8 +224,8 @@ class _PyMC:
             import nutpie
 
             self._progress.phase("compiling (about half a minute; minutes on a machine's first run)")
-            build: Callable[..., Any] = self._model.pymc
-            alternative = {"parameterisation": parameterisation} if has_alternative(self._model) else {}
+            build: Callable[..., Any] = self.model.pymc
+            alternative = {"parameterisation": parameterisation} if has_alternative(self.model) else {}
             self._compiled[parameterisation] = nutpie.compile_pymc_model(
                 build(self._design, **alternative), backend="numba"
             )

@@ -11,9 +11,12 @@ therapist it is log p(y_t | θ).
 
 from __future__ import annotations
 
+import math
+from typing import SupportsIndex
+
 import numpy as np
 
-from .compiled import compiled
+from .compiled import compiled, inner
 from .kernel import LOG_2PI, backward, eliminate, gather
 from .objective import Natural, natural
 from .parameter_map import ParameterMap
@@ -33,10 +36,48 @@ def expand(map_: ParameterMap, layout: Layout, theta: Floats) -> Natural:
     factor_u, factor_w = np.empty((draws, q, r)), np.empty((draws, q, s))
     for i in range(draws):
         _, value = natural(map_, layout, theta[i], scratch)
-        phi[i], beta[i], log_sigma[i], loadings[i] = value.phi, value.beta, value.log_sigma, value.loadings
-        correlation_u[i], correlation_w[i] = value.client_correlation, value.therapist_correlation
-        factor_u[i], factor_w[i] = value.client_factor, value.therapist_factor
+        copy(value.phi, phi, i)
+        copy(value.beta, beta, i)
+        copy(value.log_sigma, log_sigma, i)
+        copy(value.loadings, loadings, i)
+        copy_matrix(value.client_correlation, correlation_u, i)
+        copy_matrix(value.therapist_correlation, correlation_w, i)
+        copy_matrix(value.client_factor, factor_u, i)
+        copy_matrix(value.therapist_factor, factor_w, i)
     return Natural(phi, correlation_u, correlation_w, beta, log_sigma, loadings, factor_u, factor_w)
+
+
+@inner
+def copy(source: Floats, target: Floats, i: int) -> None:
+    """Copy a vector to ``target[i]``; numba would compile a message about shapes for every slice assignment."""
+    for j in range(source.shape[0]):
+        target[i, j] = source[j]
+
+
+@inner
+def copy_matrix(source: Floats, target: Floats, i: int) -> None:
+    """Copy a matrix to ``target[i]``."""
+    for a in range(source.shape[0]):
+        for b in range(source.shape[1]):
+            target[i, a, b] = source[a, b]
+
+
+@inner
+def sizes(layout: Layout) -> tuple[int, int]:
+    """Return the columns of all Z_g together, and the clients of the largest unit."""
+    effects, largest = 0, 0
+    for g in range(layout.k.shape[0]):
+        effects += layout.k[g]
+    for t in range(layout.unit.shape[0] - 1):
+        largest = max(largest, layout.unit[t + 1] - layout.unit[t])
+    return effects, largest
+
+
+@inner
+def precisions(log_sigma: Floats, kappa: Floats) -> None:
+    """Fill κ = 1/σ²."""
+    for g in range(log_sigma.shape[0]):
+        kappa[g] = math.exp(-2.0 * log_sigma[g])
 
 
 @compiled
@@ -54,9 +95,10 @@ def draw_effects(layout: Layout, products: CrossProducts, value: Natural, client
         Standard normals (draws, C, r_u) and (draws, T, r_w); overwritten by d_c and d_t, so that
         u_c = L_u d_c and w_t = L_w d_t. Zeros give the conditional means. Order of ``products``.
     """
-    q, effects = layout.q[0], int(np.sum(layout.k))
+    q, kappa = layout.q[0], np.empty(layout.p.shape[0])
+    effects, largest = sizes(layout)
+    zero, one = np.int64(0), np.int64(1)  # a literal argument would compile another copy of the function
     r, s = value.client_factor.shape[2], value.therapist_factor.shape[2]
-    largest = int(np.max(layout.unit[1:] - layout.unit[:-1]))
     information, score, residual = np.empty((largest, q, q)), np.empty((largest, q)), np.empty((largest, effects))
     root, half = np.empty((largest, r, r)), np.empty((largest, r, q))
     cross, whitened = np.empty((largest, r, q)), np.empty((largest, r))
@@ -65,7 +107,7 @@ def draw_effects(layout: Layout, products: CrossProducts, value: Natural, client
     q_t, h_t, w = np.empty((1, q, q)), np.empty((1, q)), np.zeros(q)
     column, column_t = np.empty((1, r, 1)), np.empty((1, s, 1))
     for i in range(client_normals.shape[0]):
-        kappa = np.exp(-2.0 * value.log_sigma[i])
+        precisions(value.log_sigma[i], kappa)
         factor, factor_t = value.client_factor[i], value.therapist_factor[i]
         for t in range(layout.unit.shape[0] - 1):
             begin, end = layout.unit[t], layout.unit[t + 1]
@@ -75,12 +117,12 @@ def draw_effects(layout: Layout, products: CrossProducts, value: Natural, client
                 m = c - begin
                 gather(layout, products, c, value.beta[i], kappa, value.loadings[i], residual, information, score, m)
                 eliminate(factor, information, score, root, half, cross, whitened, m)
-                leave(information, score, cross, whitened, m, q_t, h_t, 0)
+                leave(information, score, cross, whitened, m, q_t, h_t, zero)
             if s > 0:
-                eliminate(factor_t, q_t, h_t, root_t, half_t, cross_t, whitened_t, 0)
+                eliminate(factor_t, q_t, h_t, root_t, half_t, cross_t, whitened_t, zero)
                 for j in range(s):
                     column_t[0, j, 0] = whitened_t[0, j] + therapist_normals[i, t, j]
-                backward(root_t, 0, s, column_t, 0, 1)
+                backward(root_t, zero, s, column_t, zero, one)
                 for a in range(q):
                     w[a] = 0.0
                     for j in range(s):
@@ -92,14 +134,14 @@ def draw_effects(layout: Layout, products: CrossProducts, value: Natural, client
                     column[0, j, 0] = whitened[m, j] + client_normals[i, c, j]
                     for a in range(q):
                         column[0, j, 0] -= cross[m, j, a] * w[a]
-                backward(root, m, r, column, 0, 1)
+                backward(root, m, r, column, zero, one)
                 for j in range(r):
                     client_normals[i, c, j] = column[0, j, 0]
 
 
-@compiled
-def leave(information: Floats, score: Floats, cross: Floats, whitened: Floats, m: int, q_t: Floats, h_t: Floats,
-          n: int) -> None:  # fmt: skip
+@inner
+def leave(information: Floats, score: Floats, cross: Floats, whitened: Floats, m: SupportsIndex, q_t: Floats,
+          h_t: Floats, n: SupportsIndex) -> None:  # fmt: skip
     """Add what client m leaves to its therapist, A − AWA and g − AWg, to ``q_t[n]`` and ``h_t[n]``."""
     q, r = score.shape[1], whitened.shape[1]
     for a in range(q):
@@ -112,17 +154,27 @@ def leave(information: Floats, score: Floats, cross: Floats, whitened: Floats, m
                 q_t[n, a, b] -= cross[m, j, a] * cross[m, j, b]
 
 
+@inner
+def accumulate(source_q: Floats, source_h: Floats, m: int, q_t: Floats, h_t: Floats, n: int) -> None:
+    """Add ``source_q[m]`` and ``source_h[m]`` to ``q_t[n]`` and ``h_t[n]``."""
+    for a in range(h_t.shape[1]):
+        h_t[n, a] += source_h[m, a]
+        for b in range(h_t.shape[1]):
+            q_t[n, a, b] += source_q[m, a, b]
+
+
 @compiled
 def unit_log_likelihood(layout: Layout, products: CrossProducts, value: Natural) -> tuple[Floats, Floats]:
     """Return log p(y_c | y_−c, θ) per client (draws, C) and log p(y_t | θ) per therapist (draws, T).
 
     Without therapists both are log p(y_c | θ). Needs ``products.client_squares``. Order of ``products``.
     """
-    q, effects = layout.q[0], int(np.sum(layout.k))
+    q, kappa = layout.q[0], np.empty(layout.p.shape[0])
+    effects, largest = sizes(layout)
+    zero = np.int64(0)  # a literal argument would compile another copy of the function
     draws, clients, units = value.phi.shape[0], products.rows.shape[0], layout.unit.shape[0] - 1
     r, s = value.client_factor.shape[2], value.therapist_factor.shape[2]
     by_client, by_therapist = np.empty((draws, clients)), np.empty((draws, units))
-    largest = int(np.max(layout.unit[1:] - layout.unit[:-1]))
     information, score, residual = np.empty((1, q, q)), np.empty((1, q)), np.empty((1, effects))
     root, half, cross, whitened = np.empty((1, r, r)), np.empty((1, r, q)), np.empty((1, r, q)), np.empty((1, r))
     root_t, half_t = np.empty((largest + 1, s, s)), np.empty((largest + 1, s, q))
@@ -133,7 +185,7 @@ def unit_log_likelihood(layout: Layout, products: CrossProducts, value: Natural)
     after_q, after_h = np.empty((largest + 1, q, q)), np.empty((largest + 1, q))
     for i in range(draws):
         beta, log_sigma = value.beta[i], value.log_sigma[i]
-        kappa = np.exp(-2.0 * log_sigma)
+        precisions(log_sigma, kappa)
         for t in range(units):
             begin, end = layout.unit[t], layout.unit[t + 1]
             size = end - begin
@@ -141,33 +193,32 @@ def unit_log_likelihood(layout: Layout, products: CrossProducts, value: Natural)
             total = 0.0
             for c in range(begin, end):
                 m = c - begin
-                gather(layout, products, c, beta, kappa, value.loadings[i], residual, information, score, 0)
-                alone = eliminate(value.client_factor[i], information, score, root, half, cross, whitened, 0)
+                gather(layout, products, c, beta, kappa, value.loadings[i], residual, information, score, zero)
+                alone = eliminate(value.client_factor[i], information, score, root, half, cross, whitened, zero)
                 alone += own_rows(layout, products, c, beta, log_sigma, kappa)
                 by_client[i, c] = alone
                 total += alone
                 if s > 0:
                     after_q[m], after_h[m] = 0.0, 0.0
-                    leave(information, score, cross, whitened, 0, after_q, after_h, m)  # the client's own, for now
-                    before_q[m + 1] = before_q[m] + after_q[m]
-                    before_h[m + 1] = before_h[m] + after_h[m]
+                    leave(information, score, cross, whitened, zero, after_q, after_h, m)  # the client's own, for now
+                    before_q[m + 1], before_h[m + 1] = 0.0, 0.0
+                    accumulate(before_q, before_h, m, before_q, before_h, m + 1)
+                    accumulate(after_q, after_h, m, before_q, before_h, m + 1)
             if s > 0:
                 factor = value.therapist_factor[i]
                 whole = eliminate(factor, before_q, before_h, root_t, half_t, cross_t, whitened_t, size)
                 total += whole
                 for m in range(size - 1, -1, -1):
-                    before_q[m] += after_q[m + 1]
-                    before_h[m] += after_h[m + 1]
+                    accumulate(after_q, after_h, m + 1, before_q, before_h, m)
                     by_client[i, begin + m] += whole - eliminate(
                         factor, before_q, before_h, root_t, half_t, cross_t, whitened_t, m
                     )
-                    after_q[m] += after_q[m + 1]
-                    after_h[m] += after_h[m + 1]
+                    accumulate(after_q, after_h, m + 1, after_q, after_h, m)
             by_therapist[i, t] = total
     return by_client, by_therapist
 
 
-@compiled
+@inner
 def own_rows(layout: Layout, products: CrossProducts, c: int, beta: Floats, log_sigma: Floats, kappa: Floats) -> float:
     """Return the part of a client's log density without random effects."""
     total = 0.0

@@ -26,6 +26,7 @@ Compiled functions are cached beside this file and release the interpreter lock.
 from __future__ import annotations
 
 import math
+from typing import SupportsIndex
 
 import numpy as np
 
@@ -36,7 +37,7 @@ LOG_2PI = math.log(2.0 * math.pi)
 
 
 @inlined
-def cholesky(matrix: Floats, m: int, size: int) -> float:
+def cholesky(matrix: Floats, m: SupportsIndex, size: int) -> float:
     """Overwrite the lower triangle of ``matrix[m]`` by its Cholesky factor; return log|matrix|, NaN if not positive."""
     determinant = 1.0
     total = 0.0
@@ -63,7 +64,7 @@ def cholesky(matrix: Floats, m: int, size: int) -> float:
 
 @inlined
 def gather(layout: Layout, products: CrossProducts, c: int, beta: Floats, kappa: Floats, loadings: Floats,
-           residual: Floats, information: Floats, score: Floats, m: int) -> None:  # fmt: skip
+           residual: Floats, information: Floats, score: Floats, m: SupportsIndex) -> None:  # fmt: skip
     """Form A_c (``information[m]``) and g_c (``score[m]``) of client c, and Z'(y − Xβ) per group (``residual[m]``).
 
     Work arrays carry an index m of the client among those of its therapist: slices would cost more than the sums.
@@ -111,7 +112,7 @@ def gather(layout: Layout, products: CrossProducts, c: int, beta: Floats, kappa:
 
 @inlined
 def eliminate(factor: Floats, information: Floats, score: Floats, root: Floats, half: Floats, cross: Floats,
-              whitened: Floats, m: int) -> float:  # fmt: skip
+              whitened: Floats, m: SupportsIndex) -> float:  # fmt: skip
     """Integrate d ~ N(0, I) out of exp(score'·Ld − ½ d'L'·information·Ld), L = ``factor`` (q × r).
 
     With C C' = I + L'AL it leaves C (``root``), C⁻¹L' (``half``), C⁻¹L'A (``cross``) and C⁻¹L'g
@@ -153,7 +154,9 @@ def eliminate(factor: Floats, information: Floats, score: Floats, root: Floats, 
 
 
 @inlined
-def backward(root: Floats, m: int, size: int, columns: Floats, n: int, width: int) -> None:
+def backward(
+    root: Floats, m: SupportsIndex, size: int, columns: Floats, n: SupportsIndex, width: SupportsIndex
+) -> None:
     """Overwrite ``columns[n]`` (size × width) by C⁻ᵀ columns, C = ``root[m]``."""
     for i in range(size - 1, -1, -1):
         inverse = 1.0 / root[m, i, i]
@@ -222,6 +225,7 @@ def marginal(layout: Layout, products: CrossProducts, beta: Floats, log_sigma: F
     for g in range(groups):
         kappa[g] = math.exp(-2.0 * log_sigma[g])
     total = residual_term(layout, products, beta, log_sigma, rss, d_beta)
+    zero, one = np.int64(0), np.int64(1)  # a literal argument would compile another copy of the function
 
     # One therapist at a time stays in cache: what the first sweep leaves, the second needs.
     information, score = np.empty((largest, q, q)), np.empty((largest, q))
@@ -263,7 +267,7 @@ def marginal(layout: Layout, products: CrossProducts, beta: Floats, log_sigma: F
                             value -= cross[m, i, a] * cross[m, i, b]
                         q_t[0, a, b] += value
         if s > 0:
-            total += eliminate(therapist_factor, q_t, h_t, root_t, half_t, cross_t, whitened_t, 0)
+            total += eliminate(therapist_factor, q_t, h_t, root_t, half_t, cross_t, whitened_t, zero)
         if not with_gradient:
             continue
         if s > 0:
@@ -275,8 +279,8 @@ def marginal(layout: Layout, products: CrossProducts, beta: Floats, log_sigma: F
                     cov_t[a, b] = value  # S_t
             for i in range(s):
                 z_t[0, i, 0] = whitened_t[0, i]
-            backward(root_t, 0, s, z_t, 0, 1)
-            backward(root_t, 0, s, cross_t, 0, q)  # P_t L_w' Q_t
+            backward(root_t, zero, s, z_t, zero, one)
+            backward(root_t, zero, s, cross_t, zero, q)  # P_t L_w' Q_t
             for a in range(q):
                 value = 0.0
                 for i in range(s):
@@ -295,7 +299,7 @@ def marginal(layout: Layout, products: CrossProducts, beta: Floats, log_sigma: F
                 for a in range(q):
                     value -= cross[m, i, a] * w[a]
                 z[0, i, 0] = value
-            backward(root, m, r, z, 0, 1)
+            backward(root, m, r, z, zero, one)
             for a in range(q):
                 value = w[a]
                 for i in range(r):

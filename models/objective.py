@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import compiled, merged
+from .compiled import compiled, inner, merged
 from .kernel import marginal
 from .parameter_map import (
     ParameterMap,
@@ -53,7 +53,7 @@ class Natural(NamedTuple):
     therapist_factor: Floats
 
 
-@compiled
+@inner
 def natural(map_: ParameterMap, layout: Layout, theta: Floats, d_theta: Floats) -> tuple[float, Natural]:
     """Return log prior + log Jacobian (gradient in ``d_theta``) and what θ means."""
     scalars, derived = map_.prior.shape[0], map_.equation.shape[0] * (2 * map_.residual_sd.shape[1] + 1)

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled import compiled
+from .compiled import compiled, inner
 from .kernel import backward, cholesky
 
 Floats = NDArray[np.float64]
@@ -166,7 +166,7 @@ def constrain(bounds: Floats, prior: Floats, theta: Floats, phi: Floats, d_theta
     return total
 
 
-@compiled
+@inner
 def constrain_back(bounds: Floats, theta: Floats, phi: Floats, d_phi: Floats, d_theta: Floats) -> None:
     """Add the cotangent of φ, pulled back to θ."""
     for i in range(bounds.shape[0]):
@@ -219,7 +219,7 @@ def correlate_back(size: int, theta: Floats, factor: Floats, d_factor: Floats, d
             position += 1
 
 
-@compiled
+@inner
 def _system(map_: ParameterMap, system: int, phi: Floats, total: Floats, covariance: Floats) -> None:
     """Fill T = (I − A)⁻¹ and Σ = T diag(σ²) T' of one recursive system."""
     size = map_.residual_sd.shape[1]
@@ -241,25 +241,26 @@ def _system(map_: ParameterMap, system: int, phi: Floats, total: Floats, covaria
             covariance[i, j] = value
 
 
-@compiled
+@inner
 def _solve_seen(seen: Ints, covariance: Floats, right: Floats) -> Floats:
     """Solve Σ_ee a = right over the observed responses e; zero elsewhere."""
     size = seen.shape[0]
+    zero, one = np.int64(0), np.int64(1)  # a literal argument would compile another copy of the function
     factor, solution = np.zeros((1, size, size)), np.zeros((1, size, 1))
     for i in range(size):  # unobserved responses stand as unit rows, so that no index list is needed
         for j in range(i + 1):
             factor[0, i, j] = covariance[i, j] if seen[i] and seen[j] else (1.0 if i == j else 0.0)
-    cholesky(factor, 0, size)
+    cholesky(factor, zero, size)
     for i in range(size):
         value = right[i] if seen[i] else 0.0
         for j in range(i):
             value -= factor[0, i, j] * solution[0, j, 0]
         solution[0, i, 0] = value / factor[0, i, i]
-    backward(factor, 0, size, solution, 0, 1)
+    backward(factor, zero, size, solution, zero, one)
     return solution[0, :, 0]
 
 
-@compiled
+@inner
 def condition(map_: ParameterMap, phi: Floats) -> None:
     """Append to φ the equations of responses some of whose predictors are missing in the row.
 
@@ -288,7 +289,7 @@ def condition(map_: ParameterMap, phi: Floats) -> None:
             phi[start + size + 1 + j] = value
 
 
-@compiled
+@inner
 def condition_back(map_: ParameterMap, phi: Floats, d_phi: Floats) -> None:
     """Add the cotangents of the derived equations to those of A and σ in ``d_phi``."""
     size = map_.residual_sd.shape[1]
@@ -309,13 +310,13 @@ def condition_back(map_: ParameterMap, phi: Floats, d_phi: Floats) -> None:
                 d_total[u, j] -= regression[u] * d_row
         for j in range(size):
             d_total[v, j] += d_phi[start + size + 1 + j]
-        pull = _solve_seen(map_.seen[n], covariance, pull)
+        solved = _solve_seen(map_.seen[n], covariance, pull)
         # dΣ: s² gives (1, −a)(1, −a)', the regression gives λ(e_v − a)' with λ = Σ_ee⁻¹ ā.
         for i in range(size):
             contrast_i = (1.0 if i == v else 0.0) - regression[i]
             for j in range(size):
                 contrast_j = (1.0 if j == v else 0.0) - regression[j]
-                d_covariance[i, j] = half * contrast_i * contrast_j + pull[i] * contrast_j
+                d_covariance[i, j] = half * contrast_i * contrast_j + solved[i] * contrast_j
         for l in range(size):
             sd = phi[map_.residual_sd[system, l]]
             for i in range(size):
@@ -334,7 +335,7 @@ def condition_back(map_: ParameterMap, phi: Floats, d_phi: Floats) -> None:
                 d_phi[map_.residual_path[m, 3]] += value
 
 
-@compiled
+@inner
 def place(term: Ints, weight: Floats, phi: Floats, target: Floats) -> None:
     """Fill ``target`` with sums of products weight · φ_i · φ_j · …."""
     target[:] = 0.0
@@ -345,7 +346,7 @@ def place(term: Ints, weight: Floats, phi: Floats, target: Floats) -> None:
         target[term[n, 0]] += value
 
 
-@compiled
+@inner
 def place_back(term: Ints, weight: Floats, phi: Floats, d_target: Floats, d_phi: Floats) -> None:
     """Add the cotangent of ``target``, pulled back to φ."""
     for n in range(term.shape[0]):
@@ -390,7 +391,7 @@ def structure_back(level: Level, phi: Floats, correlation: Floats, factor: Float
             d_correlation[i, j] = d_factor[mine, j] * phi[level.sd[i]]
 
 
-@compiled
+@inner
 def correlations(map_: ParameterMap, theta: Floats, client: Floats, therapist: Floats, d_theta: Floats) -> float:
     """Fill both levels' C (identity outside the blocks); return the LKJ log densities, gradient in ``d_theta``."""
     total = 0.0
@@ -409,7 +410,7 @@ def correlations(map_: ParameterMap, theta: Floats, client: Floats, therapist: F
     return total
 
 
-@compiled
+@inner
 def correlations_back(map_: ParameterMap, theta: Floats, client: Floats, therapist: Floats, d_client: Floats,
                       d_therapist: Floats, d_theta: Floats) -> None:  # fmt: skip
     """Add the cotangents of both levels' C, pulled back to θ."""

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from safezone.models.compilation import Compiled, compile_system
+from safezone.models.conditional import expand
 from safezone.models.gaussian import (
     ONE,
     Correlation,
@@ -28,7 +29,7 @@ from safezone.models.gaussian import (
     poly,
     times,
 )
-from safezone.models.objective import natural
+from safezone.models.objective import Natural
 from safezone.models.priors import parse
 
 NO_THERAPISTS = np.empty(0, dtype=np.int64)
@@ -198,7 +199,7 @@ def test_likelihood_equals_the_structural_equations(seed: int, therapists: bool)
     system = path_system(seed, therapists=therapists)
     compiled = compile_system(system)
     theta = np.random.default_rng(seed).normal(0, 0.5, system.dimension)
-    _, value = natural(compiled.map_, compiled.layout, theta, np.empty_like(theta))
+    value = Natural(*(part[0] for part in expand(compiled.map_, compiled.layout, theta[None])))
     named = {name: float(value.phi[place]) for name, place in compiled.names.items()}
     correlations = [c @ c.T for c in (value.client_correlation, value.therapist_correlation)]
     expected = dense_log_likelihood(system, named, correlations)
@@ -298,7 +299,7 @@ def test_riesby_growth(data_folder: Path, reference: Reference) -> None:
     intercept, week = target["intercept"], target["week"]
     assert theta[0] * scale == pytest.approx(intercept[0], abs=0.001)  # printed with three decimals
     assert theta[1] * scale == pytest.approx(week[0], abs=0.001)
-    _, value = natural(compiled.map_, compiled.layout, theta, np.empty_like(theta))
+    value = Natural(*(part[0] for part in expand(compiled.map_, compiled.layout, theta[None])))
     covariance = value.client_factor @ value.client_factor.T * scale**2
     # The likelihood is flat near the top: published variances come from another optimiser.
     assert covariance[0, 0] == pytest.approx(target["var_intercept"], rel=0.002)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numba import njit
 
 from safezone.models import conditional, kernel
 from safezone.models import products as cross_products
@@ -16,6 +17,18 @@ from safezone.models.objective import Natural
 
 # Hypothesis draws a seed and the shape; numpy fills it. Deadline off: the first example compiles.
 RANDOM = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+
+
+@njit
+def marginal(*arguments: Any) -> float:
+    """The kernel's function, which only compiled functions may call."""
+    return kernel.marginal(*arguments)
+
+
+@njit
+def backward(*arguments: Any) -> None:
+    """Another one."""
+    kernel.backward(*arguments)
 
 
 @dataclass
@@ -40,7 +53,7 @@ class System:
         point = self.point if point is None else point
         gradients = [np.empty_like(part) for part in point]
         arguments: list[Any] = [*point, True, *gradients]
-        return kernel.marginal(self.layout, self.products, *arguments), gradients
+        return marginal(self.layout, self.products, *arguments), gradients
 
     def loading(self, group: int) -> np.ndarray:
         """Λ_g as a dense q × k matrix."""
@@ -211,3 +224,11 @@ def test_unit_log_likelihoods_are_differences_of_marginals(seed: int, responses:
         assert by_client[0, c] == pytest.approx(
             whole - without, rel=1e-8, abs=1e-8
         )  # a difference of two large numbers
+
+
+def test_inner_functions_refuse_python() -> None:
+    """Inner functions have no wrapper for Python: a call from Python is an error, not a crash."""
+    arguments = (np.eye(2)[None], 0, 2, np.ones((1, 2, 1)), 0, 1)
+    backward(*arguments)  # compiled for these very types, and still not for Python
+    with pytest.raises(TypeError, match="only be called from compiled functions"):
+        kernel.backward(*arguments)

@@ -15,11 +15,12 @@ import pytest
 from safezone.models import marginal_form
 from safezone.models.build import build
 from safezone.models.compilation import compile_system
+from safezone.models.conditional import expand
 from safezone.models.design import Design
 from safezone.models.gaussian import GaussianSystem
 from safezone.models.marginal_posterior import log_likelihoods, posterior
 from safezone.models.multilevel import multilevel
-from safezone.models.objective import natural
+from safezone.models.objective import Natural
 
 from .small import options, study, therapy
 
@@ -200,7 +201,7 @@ def test_posterior_has_the_variables_of_the_twin() -> None:
         assert variable.dims[2:] == tuple(model.named_vars_to_dims.get(str(name), ())), name
         for dim in variable.dims[2:]:
             assert [str(label) for label in dataset[dim].values] == [str(label) for label in model.coords[dim]]
-    _, first = natural(compiled.map_, compiled.layout, theta[1, 2], np.empty(system.dimension))
+    first = Natural(*(part[0] for part in expand(compiled.map_, compiled.layout, theta[1, 2:3])))
     assert float(dataset["sd_residual"][1, 2]) == pytest.approx(
         float(np.exp(first.log_sigma[[g.name for g in system.groups].index("depth")]))
     )
