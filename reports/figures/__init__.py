@@ -8,6 +8,7 @@ from .forest import forest
 from .growth import growth
 from .missing import missingness
 from .panel import panel, panels
+from .paths import paths
 from .shares import shares
 from .style import Figure
 
@@ -22,6 +23,7 @@ __all__ = [
     "missingness",
     "panel",
     "panels",
+    "paths",
     "predictive",
     "prior_posterior",
     "ranks",
