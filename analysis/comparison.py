@@ -131,7 +131,8 @@ def _waic(log_likelihood: Floats) -> tuple[Floats, Floats]:
     return lpd, log_likelihood.var(axis=0, ddof=1)
 
 
-def _absent(target: str, why: str) -> Score:
+def absent(target: str, why: str) -> Score:
+    """Return a score that was not computed, with the reason."""
     nothing = math.nan
     return {
         "target": target,
@@ -157,7 +158,7 @@ def leave_one_session_out(model: Model, design: Design, posterior: xr.Dataset) -
     """
     wanted = min(DRAWS, CELLS // max(int(design.y.size), 1))
     if wanted < FEWEST_DRAWS:
-        return _absent("same", "Not computed: draws × sessions are beyond the memory budget.")
+        return absent("same", "Not computed: draws × sessions are beyond the memory budget.")
     thinned = spread_draws(posterior, wanted)
     return psis_loo(np.asarray(model.log_likelihood(design, thinned), dtype=np.float64), target="same")
 
@@ -182,11 +183,11 @@ def leave_one_client_out(
         score = psis_loo(exact, target="new_client")
         return {**score, "note": f"{_JOINT} {score['note']}".strip()} if design.latent else score
     if design.latent:
-        return _absent("new_client", "Not computed: with latent-centred predictors this needs the marginalised kernel.")
+        return absent("new_client", "Not computed: with latent-centred predictors this needs the marginalised kernel.")
     if "client_effects" not in posterior or design.clients < 2:
-        return _absent("new_client", "Not computed: the model has no client effects.")
+        return absent("new_client", "Not computed: the model has no client effects.")
     if design.y.size * INTEGRATION_DRAWS > CELLS:
-        return _absent("new_client", "Not computed: draws × sessions are beyond the memory budget.")
+        return absent("new_client", "Not computed: draws × sessions are beyond the memory budget.")
     return psis_loo(integrated_log_likelihood(model, design, posterior, rng), target="new_client")
 
 

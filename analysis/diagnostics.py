@@ -36,7 +36,7 @@ Floats = NDArray[np.float64]
 
 # Dimensions over units: effects of single clients and therapists are latent, not reported, and
 # judged through the population parameters that they inform.
-UNIT_DIMS = frozenset({"client", "therapist", "row", "hole_unit"})
+UNIT_DIMS = frozenset({"client", "therapist", "row"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def rules() -> tuple[Rule, ...]:
 
 def is_unit_level(variable: xr.DataArray) -> bool:
     """Whether a variable holds one value per client, therapist, session or imputed value."""
-    return any(dim in UNIT_DIMS or str(dim).startswith("missing_") for dim in variable.dims)
+    return any(dim in UNIT_DIMS or str(dim).startswith("hole_") for dim in variable.dims)
 
 
 def population_draws(posterior: xr.Dataset) -> Floats:

@@ -36,6 +36,7 @@ _SUMMARY_CODE = (
     "crosscheck_methods",
     "card",
     "curves",
+    "paths",
     "export",
     "diagnostics",
 )
@@ -59,7 +60,7 @@ def summary_components(
     fit_key: str, design: Design, report: ReportSection, references: Mapping[str, str]
 ) -> dict[str, str]:
     """Return what the summaries of a fit depend on, by name."""
-    measures = (design.outcome, *design.predictors)
+    measures = (design.outcome, *design.predictors, *getattr(design, "covariates", ()))
     return {
         "fit": fit_key,
         "interval": repr(report.interval),

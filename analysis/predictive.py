@@ -217,17 +217,20 @@ def check_statistics(design: Design, replicated: Floats) -> tuple[list[dict[str,
             continue
         seen = float(statistic.compute(observed, layout)[0])
         values = statistic.compute(replicated, layout)
-        lower, upper = (float(q) for q in np.quantile(values, [0.025, 0.975]))
-        rows.append(
-            {
-                "level": statistic.level,
-                "statistic": statistic.name,
-                "observed": seen,
-                "mean": float(values.mean()),
-                "lower": lower,
-                "upper": upper,
-                "p": float(np.mean(values > seen) + 0.5 * np.mean(values == seen)),
-            }
-        )
+        rows.append(compare(statistic.level, statistic.name, seen, values))
         draws[f"{statistic.level}: {statistic.name}"] = values
     return rows, draws
+
+
+def compare(level: str, statistic: str, seen: float, values: Floats) -> dict[str, object]:
+    """Return a row of the table of checks: a statistic of the observed data beside its replications."""
+    lower, upper = (float(q) for q in np.quantile(values, [0.025, 0.975]))
+    return {
+        "level": level,
+        "statistic": statistic,
+        "observed": seen,
+        "mean": float(values.mean()),
+        "lower": lower,
+        "upper": upper,
+        "p": float(np.mean(values > seen) + 0.5 * np.mean(values == seen)),
+    }

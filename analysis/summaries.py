@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.config import ReportSection
-from . import card, comparison, curves, predictive
+from ..models.path_design import PathDesign
+from . import card, comparison, curves, paths, predictive
 from .crosscheck import crosscheck
 from .diagnostics import diagnose
 from .draws import joint, predictive_group
@@ -120,21 +121,15 @@ def summarise(
         fit.posterior["estimands"].to_dataset(), fit.name, model.kind, interval=fit.interval, rope=fit.rope,
         worth=worth(fit.posterior),
     )  # fmt: skip
-    replicated = predictive.replicate(model, design, full, stream(seed, "predictive"))
-    checks, statistics = predictive.check_statistics(design, replicated)
-    scores = [
-        comparison.leave_one_session_out(model, design, full),
-        comparison.leave_one_client_out(model, design, full, exact=marginal, rng=stream(seed, "integration")),
-    ]
+    if isinstance(design, PathDesign):
+        own, statistics = paths.parts(model, design, full, frame, marginal, stream(seed, "predictive"))
+    else:
+        own, statistics = _multilevel_parts(model, design, full, frame, marginal, seed, report, references)
     content: dict[str, Any] = {
         **card.static_part(model, design),
         **card.sampling_part(fit.diagnostics, fit.provenance, record(fit.provenance.attempts)),
         "estimands": card.meanings(model, design),
-        "crosscheck": crosscheck(design, frame),
-        "ppc": checks,
-        "ppc_target": predictive.replication_target(design),
-        "loo": scores,
-        **curves.pictures(design, full, stream(seed, "curves"), report.disclosure.threshold, references),
+        **own,
     }
     content["timings"] = {**content["timings"], "summaries": time.perf_counter() - started}
     groups = {
@@ -146,3 +141,30 @@ def summarise(
     if marginal is not None and design.clients >= report.disclosure.threshold:
         groups["log_likelihood"] = xr.Dataset({"client": (("sample", "client"), marginal)})
     return Summary(frame, content, xr.DataTree.from_dict(groups))
+
+
+def _multilevel_parts(
+    model: Model,
+    design: Design,
+    full: xr.Dataset,
+    frame: pd.DataFrame,
+    marginal: np.ndarray[Any, np.dtype[np.float64]] | None,
+    seed: int,
+    report: ReportSection,
+    references: Mapping[str, str],
+) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """Return the parts of a card that regressions of one outcome have, and replicated statistics."""
+    replicated = predictive.replicate(model, design, full, stream(seed, "predictive"))
+    checks, statistics = predictive.check_statistics(design, replicated)
+    scores = [
+        comparison.leave_one_session_out(model, design, full),
+        comparison.leave_one_client_out(model, design, full, exact=marginal, rng=stream(seed, "integration")),
+    ]
+    parts = {
+        "crosscheck": crosscheck(design, frame),
+        "ppc": checks,
+        "ppc_target": predictive.replication_target(design),
+        "loo": scores,
+        **curves.pictures(design, full, stream(seed, "curves"), report.disclosure.threshold, references),
+    }
+    return parts, statistics

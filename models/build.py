@@ -29,8 +29,10 @@ from .design import (
 from .families import laws
 from .options import fault, pooled_moderators, resolve
 from .parameters import default_priors, with_overrides
+from .raters import rater_notes
 from .rows import Links, lag_links, main_variables, no_links, residual_links, select, series_starts, units
-from .scales import measure, outcome_scale
+from .scales import outcome_scale, predictor_scales, rating
+from .surface_design import surface_of
 
 if TYPE_CHECKING:
     from ..data.config import Level, ModelSection
@@ -48,7 +50,7 @@ def build(study: Study, kind: str, name: str, options: ModelSection) -> Design:
     study
         The study.
     kind
-        ``variance``, ``growth`` or ``within_between``.
+        ``variance``, ``growth``, ``within_between`` or ``congruence``.
     name
         The model's name in the study file.
     options
@@ -68,10 +70,10 @@ def build(study: Study, kind: str, name: str, options: ModelSection) -> Design:
     rows, excluded = _rows(study, name, options, axis)
     code, known_therapists = units(study, options, rows)
     outcome, y = outcome_scale(study, name, options, rows)
-    predictors, x = _predictors(study, name, options, rows)
+    predictors, x = predictor_scales(study, name, options, rows)
     pooled = pooled_moderators(study, options)
     main = _main(study, name, options, rows, code, pooled)
-    time = _time(axis, rows, options)
+    time = timing(axis, rows, options)
     part = fixed_part([(f, c) for f, c in zip(time.factors, time.columns.T, strict=True)], main, options.by)
     if not part.columns:
         part = dataclasses.replace(part, F=np.zeros((len(rows), 0)))
@@ -120,6 +122,7 @@ def build(study: Study, kind: str, name: str, options: ModelSection) -> Design:
         priors=default_priors(),
         account=RowAccount(len(study.sessions), len(rows), tuple(excluded)),
         notes=_notes(study, options, known_therapists, code["client"]),
+        surface=surface_of(study, options, rows, part, predictors) if kind == "congruence" else None,
     )
     design = dataclasses.replace(design, paths=nuisance_paths(design))
     design = dataclasses.replace(design, account=_account(study, design, axis.values))
@@ -179,14 +182,14 @@ def _notes(study: Study, options: ModelSection, known_therapists: int, client: I
     few = int((sizes < 2).sum())
     if few:
         notes.append(f"{few} of {len(sizes)} clients have one session and say nothing about change within clients.")
-    return tuple(notes)
+    return tuple(notes) + (rater_notes(study, options) if options.kind == "congruence" else ())
 
 
 # --- columns ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Time:
+class Timing:
     """The course over time in internal units, with what a client's own slope multiplies."""
 
     course: Course
@@ -224,7 +227,7 @@ class _Time:
         )
 
 
-def _time(axis: TimeAxis, rows: Ints, options: ModelSection) -> _Time:
+def timing(axis: TimeAxis, rows: Ints, options: ModelSection) -> Timing:
     times = axis.values[rows]
     shape = course(times, options.time or "none")
     scales = shape.columns.std(axis=0, ddof=1) if len(rows) > 1 else np.ones(len(shape.names))
@@ -232,7 +235,7 @@ def _time(axis: TimeAxis, rows: Ints, options: ModelSection) -> _Time:
     factors = tuple(Factor(n, "time", None, 0.0, float(s)) for n, s in zip(shape.names, scales, strict=True))
     spread = float(np.nanstd(times, ddof=1)) if len(rows) > 1 else 1.0
     columns = shape.columns / scales if factors else np.zeros((len(rows), 0))
-    return _Time(shape, factors, columns, times, spread if spread > 0 else 1.0)
+    return Timing(shape, factors, columns, times, spread if spread > 0 else 1.0)
 
 
 def _main(
@@ -253,7 +256,7 @@ def _main(
     return columns
 
 
-def _effects(options: ModelSection, time: _Time) -> tuple[Effect, ...]:
+def _effects(options: ModelSection, time: Timing) -> tuple[Effect, ...]:
     """Return intercept, time slopes and within slopes that differ between clients.
 
     Slopes of time: every column of a linear, log or piecewise course; the linear trend of a quadratic
@@ -272,21 +275,6 @@ def _effects(options: ModelSection, time: _Time) -> tuple[Effect, ...]:
         if predictor in slopes:
             effects.append(Effect(predictor, k, 1.0))
     return tuple(effects)
-
-
-def _predictors(study: Study, name: str, options: ModelSection, rows: Ints) -> tuple[tuple[Measure, ...], Floats]:
-    measures: list[Measure] = []
-    columns: list[Floats] = []
-    for predictor in options.predictors:
-        raw = study.sessions[predictor].to_numpy(dtype=np.float64)[rows]
-        known = raw[~np.isnan(raw)]
-        if len(known) < 2 or float(np.ptp(known)) == 0.0:
-            rule = "The predictor does not vary among the rows of this model."
-            raise InputError(fault(study, name, "predictors", rule, predictor, "Remove it from the model."))
-        scale = measure(study, predictor, "gaussian", raw)
-        measures.append(scale)
-        columns.append((raw - scale.mean) / scale.sd)
-    return tuple(measures), np.column_stack(columns) if columns else np.zeros((len(rows), 0))
 
 
 def _interactions(options: ModelSection, part: FixedPart, pooled: tuple[str, ...]) -> tuple[Interaction, ...]:
@@ -341,7 +329,8 @@ def _observed(
         source = lag_links(study, options, every, times).previous[rows]
     within, between, above = [], [], []
     for predictor in predictors:
-        parts = observed_means(sessions[predictor.name].to_numpy(dtype=np.float64), client, therapist)
+        raw = rating(study, options, predictor.name)
+        parts = observed_means(raw, client, therapist)
         within.append(parts.within[source if options.lag == 1 else rows] / predictor.sd)
         between.append(np.nan_to_num(parts.between_client)[rows] / predictor.sd)
         if parts.between_therapist is not None:

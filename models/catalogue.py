@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from ..data.config import ModelSection
 from ..data.errors import Fault, InputError
 from ..data.study_file import suggestion
-from . import growth, variance, within_between
+from . import chain, congruence, final, growth, variance, within_between
 from .model import Model
 
 if TYPE_CHECKING:
     from ..data.study import Study
 
-CATALOGUE: tuple[Model, ...] = (variance.MODEL, growth.MODEL, within_between.MODEL)
+CATALOGUE: tuple[Model, ...] = (variance.MODEL, growth.MODEL, within_between.MODEL, chain.MODEL, final.MODEL, congruence.MODEL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def _declared(study: Study) -> tuple[PlannedModel, ...]:
             faults.append(_unknown(name, kind, study.path.name))
             continue
         asked = options
-        if options.outcome is None:
+        if options.outcome is None and not (options.session or options.client or options.therapist):
             proposed = model(kind).default_options(study).get(kind)
             if proposed is not None:
                 given = {key: getattr(options, key) for key in options.model_fields_set}

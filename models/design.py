@@ -24,6 +24,8 @@ use for them). Any sampler must produce exactly these:
 ``within[predictor]``                               β_W: within-client effects (paths x → y, lag 0 or 1)
 ``between_client[predictor]``                       B between clients of one therapist
 ``between_therapist[predictor]``                    B between therapists
+``surface_within[surface_term]``                    congruence: b1 … b5 of deviations from the latent means
+``surface_between[surface_term]``                   congruence: b1 … b5 of the clients' usual ratings
 ``moderation[interaction]``                         F column × within deviation, names ``safety:anxiety``
 ``own_lag``                                         φ, the outcome's own previous value
 ``nuisance[path]``                                  remaining paths of A and Φ, see ``Design.paths``
@@ -71,6 +73,7 @@ from numpy.typing import NDArray
 
 from ..data.config import Family, Level, ModelSection
 from .priors import Prior
+from .surface import TERMS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -260,6 +263,23 @@ class CourseGrid:
     therapist_z: Floats
 
 
+@dataclass(frozen=True)
+class Surface:
+    """Two raters' ratings as a quadratic surface (congruence); both predictors share one centre and one unit.
+
+    Parameters
+    ----------
+    usual
+        Where a client's usual rating is taken: for each column of F the value at which it is held (the mean of time
+        and of session-level covariates), NaN where the client's own value counts, shape (fixed,).
+    between
+        Observed centring only: the clients' mean ratings, shape (rows, 2), else (rows, 0).
+    """
+
+    usual: Floats
+    between: Floats
+
+
 @dataclass(frozen=True, slots=True)
 class RowAccount:
     """What became of the session rows.
@@ -347,6 +367,8 @@ class Design:
         Priors by ``variable`` or ``variable[coordinate]``, overrides applied; see :meth:`prior`.
     account
         What became of the rows.
+    surface
+        The quadratic surface of two predictors in place of their linear effects.
     """
 
     kind: str
@@ -387,6 +409,7 @@ class Design:
     priors: Mapping[str, Prior]
     account: RowAccount
     notes: tuple[str, ...] = field(default=(), metadata={"fingerprint": False})
+    surface: Surface | None = None
 
     @property
     def family(self) -> Family:
@@ -463,6 +486,8 @@ class Design:
             coords["response_other"] = list(self.responses)
             coords["path"] = [path.name for path in self.paths]
             coords["start_path"] = [path.name for path in self.initial_paths]
+        if self.surface is not None:
+            coords["surface_term"] = list(TERMS)
         if self.interactions:
             coords["interaction"] = [interaction.name for interaction in self.interactions]
         if self.groups is not None:

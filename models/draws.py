@@ -16,6 +16,8 @@ import numpy as np
 from .design import Design, Floats, Ints
 from .families import offset
 from .parameters import family_parameters
+from .surface import VARIABLES, terms
+from .surface_design import level_columns
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -102,7 +104,9 @@ class System:
         predictors = self.effects.predictor_client if level == "client" else self.effects.predictor_therapist
         if own is None or predictors is None:
             return None
-        outcome = np.einsum("suk,sk->su", predictors, self.draws[f"between_{level}"]) + own[:, :, 0]
+        outcome = own[:, :, 0]  # with a surface, the outcome's intercept beside it
+        if self.design.surface is None:
+            outcome = np.einsum("suk,sk->su", predictors, self.draws[f"between_{level}"]) + outcome
         return np.concatenate([predictors, outcome[:, :, None]], axis=2)
 
     def row_means(self, coefficients: Floats, rows: Ints) -> Floats:
@@ -149,16 +153,35 @@ class System:
         if not design.latent:
             return np.broadcast_to(design.x[rows], (self.count, len(rows), k))
         source = np.maximum(design.previous[rows], 0) if design.options.lag == 1 else rows
+        return np.asarray(values[:, source, :k] - self.expectations(source))
+
+    def expectations(self, rows: Ints, *, level: bool = False) -> Floats:
+        """Return what is usual for the rows' clients at their F, or where a surface takes it, (draws, rows, K)."""
+        design = self.design
+        k = len(design.predictors)
         totals = self.totals()
         found = np.empty((self.count, len(rows), k))
+        own, held = level_columns(design) if level else (np.ones(len(design.fixed)), np.zeros(len(design.fixed)))
         for j in range(k):
             unit = np.zeros((self.count, k + 1))
             unit[:, j] = 1.0
-            expected = totals[:, j, :1] + self.row_means(unit, source)
+            found[:, :, j] = totals[:, j, :1] + self.row_means(unit, rows)
             if design.fixed:
-                expected = expected + self.fixed(totals[:, j, 1:], source)
-            found[:, :, j] = values[:, source, j] - expected
+                slopes = totals[:, j, 1:]
+                found[:, :, j] += self.fixed(slopes * own, rows) + (slopes @ held)[:, None]
         return found
+
+    def surface(self, rows: Ints, values: Floats) -> Floats:
+        """Return both surfaces at rows, shape (draws, rows); 0 where the design has none."""
+        design = self.design
+        if design.surface is None:
+            return np.zeros((self.count, len(rows)))
+        deviation = self.deviations(rows, values)
+        usual = self.expectations(rows, level=True) if design.latent else design.surface.between[rows][None]
+        total = np.zeros((self.count, len(rows)))
+        for variable, ratings in zip(VARIABLES.values(), (deviation, usual), strict=True):
+            total += np.einsum("srb,sb->sr", terms(ratings[..., 0], ratings[..., 1]), self.draws[variable])
+        return total
 
     def within(self, rows: Ints, values: Floats) -> Floats:
         """Return client-specific slopes, moderation and groups at rows, shape (draws, rows)."""
@@ -198,7 +221,10 @@ class System:
         if not design.predictors:
             return np.asarray(np.broadcast_to(total, (self.count, len(rows))))
         if design.latent:
-            return self._series(len(design.predictors), rows, values, total + self.within(rows, values))
+            beside = self.within(rows, values) + self.surface(rows, values)
+            return self._series(len(design.predictors), rows, values, total + beside)
+        if design.surface is not None:
+            return np.asarray(total + self.surface(rows, values))
         total = total + draws["within"] @ design.x[rows].T + draws["between_client"] @ design.x_client[rows].T
         if design.has_therapists:
             total = total + draws["between_therapist"] @ design.x_therapist[rows].T
@@ -252,7 +278,8 @@ def path_matrices(design: Design, draws: Mapping[str, Floats]) -> tuple[Floats, 
     count, size = draws["sd_client"].shape[0], len(design.responses)
     now, before = np.zeros((count, size, size)), np.zeros((count, size, size))
     if design.latent:
-        (before if design.options.lag == 1 else now)[:, -1, :-1] = draws["within"]
+        if design.surface is None:
+            (before if design.options.lag == 1 else now)[:, -1, :-1] = draws["within"]
         if design.own_lag:
             before[:, -1, -1] = draws["own_lag"]
         for j, path in enumerate(design.paths):

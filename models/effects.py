@@ -53,7 +53,7 @@ def within_between_estimands(design: Design) -> tuple[Estimand, ...]:
     found += intercept_and_time(design)
     found += _covariates(design)
     found += standard_deviations(design)
-    found += _predictor_sds(design)
+    found += predictor_sds(design)
     found += family_estimands(design)
     return tuple(found)
 
@@ -331,7 +331,7 @@ def direct_effect(design: Design, j: int, column: Column) -> Draws:
     return draws
 
 
-def _predictor_sds(design: Design) -> list[Estimand]:
+def predictor_sds(design: Design) -> list[Estimand]:
     """SDs of the predictors within clients, between clients and between therapists."""
     if not design.latent:
         return []
@@ -352,4 +352,4 @@ def _predictor_sds(design: Design) -> list[Estimand]:
     return found
 
 
-__all__ = ["between_sds", "direct_effect", "within_between_estimands", "within_sds"]
+__all__ = ["between_sds", "direct_effect", "predictor_sds", "within_between_estimands", "within_sds"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -81,6 +81,18 @@ class Estimand:
     draws: Callable[[xr.Dataset], xr.DataArray]
 
 
+def no_variants(design: Design) -> Mapping[str, Design]:
+    """Return no versions to compare."""
+    return {}
+
+
+def multilevel_posterior(*arguments: Any, **settings: Any) -> xr.Dataset:
+    """Return the posterior of a multilevel regression; compiled code is loaded when it is needed."""
+    from .marginal_posterior import posterior
+
+    return posterior(*arguments, **settings)
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A catalogue entry.
@@ -116,6 +128,13 @@ class Model:
         ``same``, ``new_client`` or ``new_therapist``.
     log_likelihood
         ``(design, posterior)``: pointwise log-likelihood of rated sessions, shape (draws, rated rows).
+    posterior
+        ``(design, compiled, theta, seed=…, effects=True)``: draws of θ to the posterior dataset, for the marginal
+        kernel.
+    variants
+        Restricted or rival versions of a design by name, compared by leaving out clients when a fit is summarised; all
+        of the same rows, and cheap (they have a marginal system). The part of a name before its last dot is the set in
+        which a version is compared. None by default.
     """
 
     kind: str
@@ -133,3 +152,5 @@ class Model:
     estimands: Callable[[Design], tuple[Estimand, ...]]
     predict: Callable[..., Floats]
     log_likelihood: Callable[[Design, xr.Dataset], Floats]
+    posterior: Callable[..., xr.Dataset] = multilevel_posterior
+    variants: Callable[[Design], Mapping[str, Design]] = no_variants

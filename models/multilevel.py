@@ -29,7 +29,8 @@ def multilevel(design: Design, parameterisation: Parameterisation = "noncentred"
         From :func:`safezone.models.build.build`.
     parameterisation
         ``noncentred`` samples standardised effects (good with few sessions per client), ``centred``
-        the effects themselves (good with many).
+        the effects themselves (good with many), ``nested`` clients' totals around their therapists' (good with many; for
+        random intercepts only).
 
     Returns
     -------
@@ -42,8 +43,10 @@ def multilevel(design: Design, parameterisation: Parameterisation = "noncentred"
     with pm.Model(coords=design.coords) as model:
         builder = Builder(design, parameterisation, priors_of(design))
         fixed = fixed_matrix(design)
-        clients = builder.effects("client", "client_effect", "client_effects")
-        therapists = builder.effects("therapist", "therapist_effect", "therapist_effects")
+        clients = therapists = None
+        if parameterisation != "nested":
+            clients = builder.effects("client", "client_effect", "client_effects")
+            therapists = builder.effects("therapist", "therapist_effect", "therapist_effects")
         parameters = {name: builder.parameter(name) for name in family_parameters(design)}
         if design.latent:
             latent_responses(builder, fixed, clients, therapists, parameters)

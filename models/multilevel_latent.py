@@ -10,8 +10,9 @@ import numpy as np
 
 from .design import Design, Floats, Ints
 from .families import observe, offset
-from .multilevel_outcome import outcome_part, within_part
+from .multilevel_outcome import outcome_part, surface_part, within_part
 from .multilevel_parameters import Builder, dot, join
+from .surface_design import level_columns
 
 if TYPE_CHECKING:
     from .families import Tensor
@@ -41,10 +42,22 @@ def latent_responses(
 
     design = builder.design
     size = len(design.responses)
-    means = _latent_means(builder, clients, therapists)
+    ratings = _rating_means(builder)
     values = [_filled(design, v) for v in range(size)]
     now, before = _path_matrices(builder)
-    intercept, slopes = _predictor_equations(builder)
+    intercept, slopes = equations = _predictor_equations(builder)
+    deviation: list[Tensor] = []
+    if design.surface is not None:
+        below = _latent_means(builder, ratings, {"client": None, "therapist": None})
+        own, held = level_columns(design)
+        usual = _expectations(design, fixed * own + held, below, (now, before), equations)
+        deviation = _deviations(design, fixed, below, values, (now, before), equations)
+        if clients is None:
+            first = np.unique(design.client, return_index=True)[1]
+            start_at = builder.parameter("intercept") if design.family != "ordinal" else 0.0
+            level = start_at + surface_part(builder, "between_client", [each[first] for each in usual])
+            clients, therapists = builder.nested("client_effect", "client_effects", "", level[:, None])
+    means = _latent_means(builder, ratings, {"client": clients, "therapist": therapists})
     initial = _Initial.of(builder) if design.dynamic else None
     start = design.previous < 0
     last = np.where(start, 0, design.previous)
@@ -59,7 +72,9 @@ def latent_responses(
             mean = mean + coefficient * values[source][last]
         if target == size - 1:
             mean = mean + outcome_part(builder, fixed, clients, therapists, intercepts=False)
-            if clients is not None and _multiplies_deviation(design):
+            if design.surface is not None:
+                mean = mean + surface_part(builder, "within", deviation) + surface_part(builder, "between_client", usual)
+            elif clients is not None and _multiplies_deviation(design):
                 deviation = _deviations(design, fixed, means, values, (now, before), (intercept, slopes))
                 mean = mean + within_part(builder, fixed, deviation, clients)
         else:
@@ -78,15 +93,32 @@ def _multiplies_deviation(design: Design) -> bool:
     return slopes or bool(design.interactions) or design.groups is not None
 
 
-def _latent_means(builder: Builder, clients: Tensor | None, therapists: Tensor | None) -> _Means:
-    """M = (m_x, m_y) with m_y = Σ_k B_k m_k + d at each level."""
+Ratings = dict[str, "Tensor | None"]
+
+
+def _rating_means(builder: Builder) -> Ratings:
+    """Latent means of the predictors by level, ``None`` without the level."""
+    if builder.parameterisation == "nested":
+        location = builder.parameter("predictor_intercept")
+        clients, therapists = builder.nested("predictor", "predictor_client", "predictor_", location)
+        return {"client": clients, "therapist": therapists}
+    return {u: builder.effects(u, "predictor", f"predictor_{u}", "predictor_") for u in ("client", "therapist")}
+
+
+def _latent_means(builder: Builder, ratings: Ratings, own: Ratings) -> _Means:
+    """M = (m_x, m_y) with m_y = Σ_k B_k m_k + d at each level, d the outcome's ``own`` effects."""
+    import pytensor.tensor as pt
+
     design = builder.design
     levels: list[tuple[Tensor, Ints]] = []
-    for unit, effects, rows in (("client", clients, design.client), ("therapist", therapists, design.therapist)):
-        predictors = builder.effects(unit, "predictor", f"predictor_{unit}", "predictor_")
-        if predictors is not None and effects is not None:
-            own = dot(predictors, builder.parameter(f"between_{unit}")) + effects[:, 0]
-            levels.append((join([predictors, own[:, None]], axis=1), rows))
+    for unit, rows in (("client", design.client), ("therapist", design.therapist)):
+        predictors, effects = ratings[unit], own[unit]
+        if predictors is None:
+            continue
+        outcome = pt.zeros(predictors.shape[0]) if effects is None else effects[:, 0]
+        if design.surface is None:
+            outcome = dot(predictors, builder.parameter(f"between_{unit}")) + outcome
+        levels.append((join([predictors, outcome[:, None]], axis=1), rows))
     return _Means(tuple(levels))
 
 
@@ -116,9 +148,10 @@ def _path_matrices(builder: Builder) -> tuple[Paths, Paths]:
     now: Paths = {}
     before: Paths = {}
     outcome = len(design.predictors)
-    within = builder.parameter("within")
-    effects = before if design.options.lag == 1 else now
-    effects[outcome] = {k: within[k] for k in range(outcome)}
+    if design.surface is None:
+        within = builder.parameter("within")
+        effects = before if design.options.lag == 1 else now
+        effects[outcome] = {k: within[k] for k in range(outcome)}
     if design.own_lag:
         before.setdefault(outcome, {})[outcome] = builder.parameter("own_lag")
     if design.paths:
@@ -155,10 +188,25 @@ def _deviations(
     paths: tuple[Paths, Paths],
     equations: tuple[Tensor, Tensor | None],
 ) -> list[Tensor]:
-    """X − its expectation for this client at this time, of this session (lag 0) or the previous one.
+    """X − its expectation for this client at this time, of this session (lag 0) or the previous one."""
+    found: list[Tensor] = []
+    for value, expected in zip(values, _expectations(design, fixed, means, paths, equations), strict=False):
+        deviation = value - expected
+        found.append(deviation[np.maximum(design.previous, 0)] if design.options.lag == 1 else deviation)
+    return found
 
-    The expectation solves the equations of the fixed parts, (I − A − Φ) M = g_0 + F'g, plus m; the
-    outcome's own equation is part of the system where it feeds back on the predictors.
+
+def _expectations(
+    design: Design,
+    fixed: Tensor | Floats,
+    means: _Means,
+    paths: tuple[Paths, Paths],
+    equations: tuple[Tensor, Tensor | None],
+) -> list[Tensor]:
+    """Return what is usual for each row's client at F, per predictor.
+
+    It solves the equations of the fixed parts, (I − A − Φ) M = g_0 + F'g, plus m; the outcome's own equation
+    is part of the system where it feeds back on the predictors.
     """
     import pymc as pm
     import pytensor.tensor as pt
@@ -179,8 +227,7 @@ def _deviations(
         expected = total[k, 0] + means.row(pt.as_tensor(np.eye(predictors + 1)[k]))
         if slopes is not None:
             expected = expected + dot(fixed, total[k, 1:])
-        deviation = values[k] - expected
-        found.append(deviation[np.maximum(design.previous, 0)] if design.options.lag == 1 else deviation)
+        found.append(expected)
     return found
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from .families import observe, offset
 from .multilevel_parameters import Builder, dot
+from .surface import VARIABLES
 
 if TYPE_CHECKING:
     from .design import Floats
@@ -68,11 +69,21 @@ def within_part(builder: Builder, fixed: Tensor | Floats, deviation: Sequence[An
     return eta
 
 
+def surface_part(builder: Builder, place: str, ratings: Sequence[Tensor | Floats]) -> Tensor:
+    """b1 x + b2 z + b3 x² + b4 xz + b5 z² of a session's deviations, or of what is usual for the client."""
+    b = builder.parameter(VARIABLES[place])
+    x, z = ratings
+    return cast("Tensor", (b[0] + b[2] * x + b[3] * z) * x + (b[1] + b[4] * z) * z)
+
+
 def observed_part(builder: Builder, fixed: Tensor | Floats, clients: Tensor | None) -> Tensor | float:
     """Within and between effects of observed means (the audit of latent centring)."""
     design = builder.design
     if not design.predictors or clients is None:
         return 0.0
+    if design.surface is not None:
+        usual = surface_part(builder, "between_client", list(design.surface.between.T))
+        return cast("Tensor", surface_part(builder, "within", list(design.x.T)) + usual)
     eta: Tensor = dot(design.x, builder.parameter("within"))
     eta = eta + dot(design.x_client, builder.parameter("between_client"))
     if design.has_therapists:

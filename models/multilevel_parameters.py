@@ -15,7 +15,7 @@ from .priors import Prior, joint_pymc
 if TYPE_CHECKING:
     from .families import Tensor
 
-Parameterisation = Literal["noncentred", "centred"]
+Parameterisation = Literal["noncentred", "centred", "nested"]
 
 
 def dot(left: Tensor | Floats, right: Tensor | Floats) -> Tensor:
@@ -49,7 +49,12 @@ class Builder:
     priors: Mapping[str, list[Prior]]
 
     def parameter(self, name: str) -> Tensor:
-        """Add a parameter with its prior; dims as documented."""
+        """Add a parameter with its prior, dims as documented, or return it where the model has it."""
+        import pymc as pm
+
+        model = pm.modelcontext(None)
+        if name in model.named_vars:
+            return model[name]
         if name == "cutpoints":
             return self._ordered(name, "cut")
         if name == "ends":
@@ -75,37 +80,14 @@ class Builder:
         return joint_pymc(name, self.priors[name], dim, transform=ordered, initval=start)
 
     def _correlations(self, name: str) -> Tensor:
-        """Add a correlation matrix under an LKJ prior; returns its Cholesky factor.
-
-        The partial correlations of a C-vine are independent betas on (−1, 1) (Lewandowski, Kurowicka &
-        Joe 2009), which needs neither a Jacobian nor a decomposition.
-        """
-        import pymc as pm
-        import pytensor.tensor as pt
-
+        """Add a correlation matrix under an LKJ prior; returns its Cholesky factor."""
         dim = {
             "cor_client": "client_effect",
             "cor_therapist": "therapist_effect",
             "cor_predictor_client": "predictor",
             "cor_predictor_therapist": "predictor",
         }[name]
-        size = len(self.design.coords[dim])
-        eta = self.priors[name][0].parameters[0]
-        shape = np.array([eta + (size - 2 - j) / 2 for i in range(1, size) for j in range(i)])
-        partial = 2.0 * pm.Beta(f"{name}_partial", shape, shape) - 1.0
-        rows: list[list[Tensor | float]] = [[1.0, *[0.0] * (size - 1)]]
-        at = 0
-        for i in range(1, size):
-            left: Tensor | float = 1.0
-            row: list[Tensor | float] = []
-            for _ in range(i):
-                row.append(partial[at] * left)
-                left = left * pt.sqrt(1.0 - partial[at] ** 2)
-                at += 1
-            rows.append([*row, left, *[0.0] * (size - 1 - i)])
-        factor = pt.stack([pt.stack([pt.as_tensor(cell) for cell in row]) for row in rows])
-        pm.Deterministic(name, factor @ factor.T, dims=(dim, f"{dim}_other"))
-        return factor  # type: ignore[no-any-return]
+        return lkj_factor(name, dim, len(self.design.coords[dim]), self.priors[name][0].parameters[0])
 
     def effects(self, unit: str, dim: str, name: str, prefix: str = "") -> Tensor | None:
         """Add the effects of clients or therapists, shape (units, effects); ``None`` without the level."""
@@ -122,6 +104,73 @@ class Builder:
             return pm.MvNormal(name, mu=np.zeros(len(self.design.coords[dim])), chol=factor, dims=(unit, dim))  # type: ignore[no-any-return]
         z = pm.Normal(f"{name}_z", 0.0, 1.0, dims=(unit, dim))
         return pm.Deterministic(name, z * sd if factor is None else z @ factor.T, dims=(unit, dim))  # type: ignore[no-any-return]
+
+    def nested(self, dim: str, name: str, prefix: str, location: Tensor | float) -> tuple[Tensor, Tensor | None]:
+        """Add the effects of clients and therapists with clients sampled around the location and their therapist.
+
+        What is sampled is location + w_t + u_c, which the sessions of a client pin down; the therapists' effects stay
+        standardised. Effects are differences of the two, shape (units, effects) each. Needs clients within
+        therapists.
+        """
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        design = self.design
+        above = self.effects("therapist", dim.replace("client", "therapist"), name.replace("client", "therapist"), prefix)
+        size = len(design.coords[dim])
+        centre = pt.zeros((design.clients, size)) + location
+        if above is not None:
+            therapist_of = np.zeros(design.clients, dtype=np.int64)
+            therapist_of[design.client] = design.therapist
+            centre = centre + above[therapist_of]
+        sd = self.parameter(f"sd_{prefix}client")
+        if size == 1:
+            whole = pm.Normal(f"{name}_z", centre, sd, dims=("client", dim))
+            return pm.Deterministic(name, whole - centre, dims=("client", dim)), above
+        whole = pm.Flat(f"{name}_z", dims=("client", dim))
+        effects = pm.Deterministic(name, whole - centre, dims=("client", dim))
+        factor = sd[:, None] * self.parameter(f"cor_{prefix}client")
+        standard: list[Tensor] = []  # by forward substitution: cheaper to compile than a multivariate normal
+        for i in range(size):
+            before = sum(factor[i, j] * standard[j] for j in range(i))
+            standard.append((effects[:, i] - before) / factor[i, i])
+        density = -0.5 * sum((z**2).sum() for z in standard)
+        scale = sum(pt.log(factor[i, i]) for i in range(size))
+        pm.Potential(f"{name}_law", density - design.clients * scale)
+        return effects, above
+
+
+def nests(design: Design) -> bool:
+    """Whether every client has one therapist (or there is no such level)."""
+    if not design.has_therapists:
+        return True
+    return len(np.unique(np.stack([design.client, design.therapist]), axis=1).T) == design.clients
+
+
+def lkj_factor(name: str, dim: str | None, size: int, eta: float) -> Tensor:
+    """Add a correlation matrix under an LKJ prior to the model on the stack; returns its Cholesky factor.
+
+    The partial correlations of a C-vine are independent betas on (−1, 1) (Lewandowski, Kurowicka &
+    Joe 2009), which needs neither a Jacobian nor a decomposition.
+    """
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    shape = np.array([eta + (size - 2 - j) / 2 for i in range(1, size) for j in range(i)])
+    partial = 2.0 * pm.Beta(f"{name}_partial", shape, shape) - 1.0
+    rows: list[list[Tensor | float]] = [[1.0, *[0.0] * (size - 1)]]
+    at = 0
+    for i in range(1, size):
+        left: Tensor | float = 1.0
+        row: list[Tensor | float] = []
+        for _ in range(i):
+            row.append(partial[at] * left)
+            left = left * pt.sqrt(1.0 - partial[at] ** 2)
+            at += 1
+        rows.append([*row, left, *[0.0] * (size - 1 - i)])
+    factor = pt.stack([pt.stack([pt.as_tensor(cell) for cell in row]) for row in rows])
+    pm.Deterministic(name, factor @ factor.T, dims=None if dim is None else (dim, f"{dim}_other"))
+    return factor  # type: ignore[no-any-return]
 
 
 def _loading_priors(design: Design, other: Prior) -> list[Prior]:

@@ -30,3 +30,10 @@ def lacks_outcome(study: Study, options: ModelSection) -> tuple[str, ...]:
     if any(v.level == "session" for v in study.variables.values()):
         return ('an outcome: name one with outcome = "…"',)
     return ("a variable rated session by session (role safety, alliance, post_session, symptoms, …)",)
+
+
+def first_variable(study: Study, role: str, rater: str) -> str | None:
+    """Return the first session-level number of a role that this rater (or, for clients, nobody named) gives."""
+    raters = (rater, None) if rater == "client" else (rater,)
+    found = [v for v in study.variables.values() if v.role == role and v.level == "session" and not v.categories]
+    return next((v.name for v in found if v.rater in raters), None)

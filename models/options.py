@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..data.errors import Fault, InputError
 from ..data.time import default_axis
 from .families import laws
+from .raters import rater_faults
 
 if TYPE_CHECKING:
     from ..data.config import ModelSection
@@ -29,6 +30,10 @@ KEYS: Mapping[str, tuple[str, ...]] = {
         "centring",
         "max_gap",
     ),
+    "chain": ("session", "client", "therapist", "final", "time", "time_axis", "random_slopes", "max_gap"),
+    "final": ("predictors", "time", "time_axis", "random_slopes", "covariates"),
+    "dyad": ("predictors", "lag", "time", "time_axis", "moderators", "max_gap"),
+    "congruence": ("predictors", "time", "time_axis", "covariates", "centring", "rescale"),
 }
 """Options of each kind beside ``kind``, ``outcome``, ``family``, ``therapist_level`` and ``priors``."""
 
@@ -66,7 +71,7 @@ def resolve(study: Study, name: str, kind: str, options: ModelSection) -> ModelS
     InputError
         With every fault, each naming its key (``models.NAME.outcome``).
     """
-    faults = [*_foreign_keys(study, name, kind, options), *_outcome(study, name, options)]
+    faults = [*foreign_keys(study, name, kind, options), *_outcome(study, name, options)]
     if not faults:
         filled = _filled(study, kind, options)
         faults = [*_variables(study, name, filled), *_shape(study, name, kind, filled)]
@@ -114,7 +119,7 @@ def session_numbers(study: Study) -> tuple[str, ...]:
     return tuple(v.name for v in study.variables.values() if v.level == "session" and not v.categories)
 
 
-def _foreign_keys(study: Study, name: str, kind: str, options: ModelSection) -> list[Fault]:
+def foreign_keys(study: Study, name: str, kind: str, options: ModelSection) -> list[Fault]:
     """Options that this kind does not have."""
     known = (*_COMMON, *KEYS[kind])
     defaults = type(options)()
@@ -193,6 +198,8 @@ def _shape(study: Study, name: str, kind: str, options: ModelSection) -> list[Fa
     if kind == "within_between" and not options.predictors:
         numbers = [v for v in session_numbers(study) if v != options.outcome]
         add("predictors", "The model needs at least one predictor.", None, _choices(numbers))
+    if kind == "congruence":
+        faults.extend(rater_faults(study, name, options))
     slopes = ("time", *options.predictors) if options.time != "none" else options.predictors
     for slope in options.random_slopes or ():
         if slope not in slopes:

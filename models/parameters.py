@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -17,10 +17,20 @@ from .design import Column, Design, Effect
 from .families import laws
 from .model import Parameter
 from .options import fault
-from .priors import Prior, PriorError, check_support, defaults, parse
+from .priors import Prior, PriorError, Support, check_support, defaults, parse
+from .surface import ORDER, TERMS, VARIABLES
 
 if TYPE_CHECKING:
     from ..data.study import Study
+
+
+_TERM_TEXTS = {
+    "b1": "slope on the first rating",
+    "b2": "slope on the second rating",
+    "b3": "curvature along the first rating",
+    "b4": "product of the two ratings",
+    "b5": "curvature along the second rating",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,10 @@ def _sampled(design: Design) -> Iterator[tuple[str, str | None]]:
         yield "intercept", None
     if design.fixed:
         yield "fixed", "term"
-    if design.predictors:
+    if design.surface is not None:
+        for variable in VARIABLES.values():
+            yield variable, "surface_term"
+    elif design.predictors:
         yield "within", "predictor"
         yield "between_client", "predictor"
         if design.has_therapists:
@@ -151,6 +164,9 @@ def _slot(design: Design, variable: str, element: str | None) -> Slot:
         "y": design.outcome.label,
         "x": labels.get(element or "", element or ""),
         "within": (element or "").replace(":", ".within:", 1),
+        "term": _TERM_TEXTS.get(element or "", ""),
+        "n": (element or "")[1:],
+        "raters": " and ".join(labels.values()),
     }
     estimand = text["estimand"].format(**words)
     if variable == "sd_client" and element in labels:
@@ -178,6 +194,8 @@ def _conversion(design: Design, rule: str, element: str | None) -> tuple[float, 
         case "moderation":
             interaction = next(i for i in design.interactions if i.name == element)
             factor = design.predictors[interaction.predictor].sd * _size(design.fixed[interaction.column]) / sd
+        case "surface":
+            factor = design.predictors[0].sd ** int(ORDER[TERMS.index(element or "")]) / sd
         case "effect":
             factor = _effect_factor(design, element or "", sd)
         case "outcome":
@@ -207,6 +225,8 @@ def prior_of(design: Design, slot: Slot) -> Prior:
         return own
     if slot.variable in ("sd_client", "sd_therapist") and slot.coordinate != "intercept":
         return design.priors[f"{slot.variable}_slope"]
+    if slot.variable in VARIABLES.values() and ORDER[TERMS.index(slot.coordinate or "")] == 2:
+        return design.priors[f"{slot.variable}_curvature"]
     return design.priors[slot.variable]
 
 
@@ -226,26 +246,58 @@ def with_overrides(study: Study, design: Design) -> Design:
         For an unknown name (the nearest is named) or a prior that does not parse, is improper or does
         not fit its parameter.
     """
-    by_name = {slot.estimand: slot for slot in slots(design)}
-    priors = dict(design.priors)
+    found = overrides(study, design.name, design.options.priors, slots(design), {
+        slot.name: (prior_of(design, slot), defaults()[slot.variable].support) for slot in slots(design)
+    })  # fmt: skip
+    return dataclasses.replace(design, priors={**design.priors, **found})
+
+
+def overrides(
+    study: Study,
+    name: str,
+    asked: Mapping[str, str | dict[str, str]],
+    slots: Sequence[Slot],
+    held: Mapping[str, tuple[Prior, Support]],
+) -> dict[str, Prior]:
+    """Return the priors that a study file sets, by slot.
+
+    Parameters
+    ----------
+    study, name
+        The study and the model.
+    asked
+        ``[models.NAME.priors]``.
+    slots
+        Every place that holds a prior.
+    held
+        What each holds by default, and its support.
+
+    Raises
+    ------
+    InputError
+        With every fault; see :func:`with_overrides`.
+    """
+    by_name = {slot.estimand: slot for slot in slots}
+    priors: dict[str, Prior] = {}
     faults: list[Fault] = []
-    for name, asked in design.options.priors.items():
-        key = f'priors."{name}"'
-        slot = by_name.get(name)
+    for estimand, text in asked.items():
+        key = f'priors."{estimand}"'
+        slot = by_name.get(estimand)
         if slot is None:
             rule = "No parameter of this model has that name."
-            faults.append(fault(study, design.name, key, rule, name, suggestion(name, list(by_name))))
+            faults.append(fault(study, name, key, rule, estimand, suggestion(estimand, list(by_name))))
             continue
+        default, support = held[slot.name]
         try:
-            priors[slot.name] = _override(slot, asked)
+            priors[slot.name] = _override(slot, text, default, support)
         except PriorError as error:
-            faults.append(fault(study, design.name, key, str(error), None, f"Default: {prior_of(design, slot)}."))
+            faults.append(fault(study, name, key, str(error), None, f"Default: {default}."))
     if faults:
         raise InputError(*faults)
-    return dataclasses.replace(design, priors=priors)
+    return priors
 
 
-def _override(slot: Slot, asked: str | dict[str, str]) -> Prior:
+def _override(slot: Slot, asked: str | dict[str, str], default: Prior, support: Support) -> Prior:
     """Parse one override, ``"normal(0, 1)"`` or ``{prior = "…", scale = "raw"}``."""
     entry = {"prior": asked} if isinstance(asked, str) else asked
     unknown = set(entry) - {"prior", "scale"}
@@ -259,7 +311,7 @@ def _override(slot: Slot, asked: str | dict[str, str]) -> Prior:
         if slot.factor == 0.0:
             raise PriorError(f"{slot.estimand} has no raw scale; leave out scale.")
         prior = prior.converted(slot.factor, slot.shift)
-    check_support(prior, defaults()[slot.variable].support)
-    if defaults()[slot.variable].prior.kind == "lkj" and prior.kind != "lkj":
+    check_support(prior, support)
+    if default.kind == "lkj" and prior.kind != "lkj":
         raise PriorError(f"Correlations take an lkj prior, e.g. lkj(2), not {prior}.")
     return prior

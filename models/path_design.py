@@ -46,7 +46,7 @@ Names of the posterior variables (dims in brackets; internal scale; absent where
 ``initial_path[initial_path]``                  paths among their deviations
 ``initial_sd[initial]``                         residual SDs
 ``cutpoints[cut]``                              an ordinal outcome (PyMC)
-``missing_client[client_hole]`` (and therapist)  covariates that are not known, standard normal
+``missing_client[hole_client]`` (and therapist)  covariates that are not known, standard normal
 ``missing_NAME[hole_NAME]``                     ratings of NAME that are missing
 ==============================================  ==========================================================
 """
@@ -355,8 +355,8 @@ class PathDesign:
             "initial_mean": [f"{a}|{b}" for a, b in self.initial_means],
             "initial_path": [f"{a}<-{b}" for a, b in self.initial_paths],
             "residual": [v for v in variables if v not in self.outcome_names or self.measure(v).family == "gaussian"],
-            "client_hole": list(range(len(self.holes["client"]))),
-            "therapist_hole": list(range(len(self.holes["therapist"]))),
+            "hole_client": list(range(len(self.holes["client"]))),
+            "hole_therapist": list(range(len(self.holes["therapist"]))),
         }
         if self.family == "ordinal":
             labels = self.outcome.categories

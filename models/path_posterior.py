@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
-from .conditional import expand
-from .marginal_missing import effects_in_eta, fill
-from .marginal_posterior import UnitEffects, correlation, draw_unit_effects
 from .path_form import PathForm
 from .path_parameters import dims_of, elements
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from .compilation import Compiled
     from .design import Floats
+    from .marginal_posterior import UnitEffects
     from .objective import Natural
     from .path_design import PathDesign
 
@@ -41,6 +40,11 @@ def posterior(design: PathDesign, compiled: Compiled, theta: Floats, *, seed: in
     Dataset
         Variables and dims as :mod:`safezone.models.path_design` lists them.
     """
+    import xarray as xr
+
+    from .conditional import expand
+    from .marginal_posterior import draw_unit_effects
+
     chains, draws, n = theta.shape
     value = expand(compiled.map_, compiled.layout, np.ascontiguousarray(theta.reshape(-1, n)))
     data = {name: (dims, _parameter(design, compiled, value, name, dims)) for name, dims in dims_of(design).items()}
@@ -63,6 +67,8 @@ def posterior(design: PathDesign, compiled: Compiled, theta: Floats, *, seed: in
 
 def _parameter(design: PathDesign, compiled: Compiled, value: Natural, name: str, dims: tuple[str, ...]) -> Floats:
     """Return draws of one variable, (draws, …)."""
+    from .marginal_posterior import correlation
+
     if name in ("cor_client", "cor_therapist"):
         return correlation(compiled, value, name)
     if name == "cor_course":
@@ -85,13 +91,15 @@ def _effects(design: PathDesign, units: UnitEffects) -> dict[str, tuple[tuple[st
         names = list(dict.fromkeys(name for name, _ in holes))
         if holes and own:
             each = [draws[:, unit, len(own) + names.index(name)] for name, unit in holes]
-            found[f"missing_{level}"] = ((f"{level}_hole",), np.column_stack(each))
+            found[f"missing_{level}"] = ((f"hole_{level}",), np.column_stack(each))
     return found
 
 
 def _missing(
     design: PathDesign, compiled: Compiled, value: Natural, units: UnitEffects, rng: np.random.Generator
 ) -> dict[str, Floats]:
+    from .marginal_missing import effects_in_eta, fill
+
     form = PathForm(design)
     eta = effects_in_eta(design, compiled, value, units)
     return fill(form.sessions, form.parts(), range(len(design.names)), compiled, value, eta, rng)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +43,48 @@ def _measure(
     )
 
 
+def rating(study: Study, options: ModelSection, variable: str) -> Floats:
+    """Return a session-level rating, shape (sessions,); with ``rescale`` the second rater's on the first's range."""
+    raw = study.sessions[variable].to_numpy(dtype=np.float64)
+    if not options.rescale or variable == options.predictors[0]:
+        return raw
+    own, target = (study.variables[v].range for v in (variable, options.predictors[0]))
+    if own is None or target is None:  # options.resolve has refused it
+        return raw
+    return np.asarray(target[0] + (raw - own[0]) * (target[1] - target[0]) / (own[1] - own[0]))
+
+
+def predictor_scales(
+    study: Study, name: str, options: ModelSection, rows: Ints
+) -> tuple[tuple[Measure, ...], Floats]:
+    """Return the predictors' scales and internal values, shape (rows, K).
+
+    Each is z-scored by its own mean and SD, except the two ratings of a congruence model, which keep one metric: they
+    are centred at their pooled mean and divided by their pooled SD.
+
+    Raises
+    ------
+    InputError
+        If a predictor does not vary.
+    """
+    columns = [rating(study, options, predictor)[rows] for predictor in options.predictors]
+    measures: list[Measure] = []
+    for predictor, raw in zip(options.predictors, columns, strict=True):
+        known = raw[~np.isnan(raw)]
+        if len(known) < 2 or float(np.ptp(known)) == 0.0:
+            rule = "The predictor does not vary among the rows of this model."
+            raise InputError(fault(study, name, "predictors", rule, predictor, "Remove it from the model."))
+        measures.append(measure(study, predictor, "gaussian", raw))
+    if options.kind == "congruence":
+        centre = sum(one.mean for one in measures) / len(measures)
+        unit = math.sqrt(sum(one.sd**2 for one in measures) / len(measures))
+        measures = [replace(one, mean=centre, sd=unit) for one in measures]
+        if options.rescale:
+            measures[1] = replace(measures[1], low=measures[0].low, high=measures[0].high, unit=measures[0].unit)
+    internal = [(raw - one.mean) / one.sd for raw, one in zip(columns, measures, strict=True)]
+    return tuple(measures), np.column_stack(internal) if internal else np.zeros((len(rows), 0))
+
+
 def outcome_scale(study: Study, name: str, options: ModelSection, rows: Ints) -> tuple[Measure, Floats]:
     """Return the outcome's scale and internal values.
 
@@ -63,8 +106,11 @@ def outcome_scale(study: Study, name: str, options: ModelSection, rows: Ints) ->
         If the ratings do not suit the family or do not vary.
     """
     variable = options.outcome or ""
-    family = options.family or "gaussian"
-    column = study.sessions[variable].iloc[rows]
+    return scale_of(study, name, variable, options.family or "gaussian", study.sessions[variable].iloc[rows])
+
+
+def scale_of(study: Study, name: str, variable: str, family: Family, column: pd.Series) -> tuple[Measure, Floats]:
+    """Return scale and internal values of a variable as outcome, whatever its level; see :func:`outcome_scale`."""
     categorical = isinstance(column.dtype, pd.CategoricalDtype)
     values: Floats = (column.cat.codes if categorical else column).to_numpy().astype(np.float64)
     if categorical:

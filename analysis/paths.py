@@ -1,0 +1,311 @@
+"""What is written about a path model beside its estimates: its graph, checks, scores and other methods' answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..models.path_algebra import edges
+from ..models.path_design import PathDesign
+from ..models.path_effects import size, words
+from .card import measure
+from .comparison import FEWEST_DRAWS, absent, psis_loo
+from .predictive import CELLS, REPLICATIONS, STATISTICS, Layout, compare, group_means, spread_draws
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from ..models.model import Model
+
+Floats = NDArray[np.float64]
+Rows = list[dict[str, Any]]
+
+DRAWS = 1000
+_JOINT = "Density of all ratings of a session together."
+_JOINT_CLIENT = "Density of all that is known of a client together."
+
+
+def parts(
+    model: Model,
+    design: PathDesign,
+    posterior: xr.Dataset,
+    estimates: pd.DataFrame,
+    exact: Floats | None,
+    rng: np.random.Generator,
+) -> tuple[dict[str, Any], Mapping[str, Floats]]:
+    """Return the parts of a card that path models have of their own, and replicated statistics.
+
+    Parameters
+    ----------
+    model, design
+        The fitted model.
+    posterior
+        Dims ``chain``, ``draw``; with the effects of clients and therapists.
+    estimates
+        Columns of ``estimates.csv``.
+    exact, shape (draws, clients)
+        Log-likelihoods per client from the kernel, or ``None``.
+    rng
+        Random generator of the replications.
+    """
+    checks, statistics = predictive_checks(design, posterior, rng)
+    card = {
+        "responses": [measure(one) for one in design.responses],
+        "outcomes": [measure(one) for one in design.outcomes],
+        "covariates": [{"name": c.name, "label": c.label, "level": c.level, "role": c.role} for c in design.covariates],
+        "graph": graph(design, estimates),
+        "crosscheck": fixed_effects(design, estimates),
+        "audit": two_step(design, estimates),
+        "ppc": checks,
+        "ppc_target": "new_client",
+        "loo": [_session_score(model, design, posterior), _client_score(exact)],
+        "curves": [],
+        "panel": None,
+    }
+    return card, statistics
+
+
+# --- the graph -------------------------------------------------------------------------------------
+
+
+def graph(design: PathDesign, estimates: pd.DataFrame) -> dict[str, Rows]:
+    """Return nodes and arrows of every level with their standardised estimates."""
+    standardised = estimates[estimates["scale"] == "standardised"].set_index("estimand")
+    nodes: dict[tuple[str, str], dict[str, Any]] = {}
+    arrows: Rows = []
+    for level in ("therapist", "client", "session"):
+        for source, target in edges(design, level):  # type: ignore[arg-type]
+            for node in (source, target):
+                nodes.setdefault(
+                    (level, node),
+                    {"name": node, "label": words(design, node), "role": _role(design, node), "level": level},
+                )
+            name = f"path.{level}.{source}->{target}"
+            found = standardised.loc[name]
+            arrows.append(
+                {
+                    "level": level, "source": source, "target": target, "text": f"{source}->{target}", "estimand": name,
+                    **{key: float(found[key]) for key in ("mean", "lower", "upper", "pd")},
+                }
+            )  # fmt: skip
+    return {"nodes": list(nodes.values()), "arrows": arrows}
+
+
+def _role(design: PathDesign, node: str) -> str:
+    if design.covariate(node) is not None:
+        return "covariate"
+    if node in design.outcome_names:
+        return "outcome"
+    return "trend" if node.endswith(":time") else "response"
+
+
+# --- predictive checks -----------------------------------------------------------------------------
+
+
+def predictive_checks(
+    design: PathDesign, posterior: xr.Dataset, rng: np.random.Generator
+) -> tuple[Rows, Mapping[str, Floats]]:
+    """Set replicated studies of new clients beside the observed one: each variable, and how variables go together."""
+    from ..models.path_predict import replicate
+    from ..models.scales import raw_outcome
+
+    wanted = int(np.clip(CELLS // max(design.values.size, 1), *REPLICATIONS))
+    sessions, ends = replicate(design, spread_draws(posterior, wanted), rng)
+    observed = np.stack([raw_outcome(one, design.values[:, v]) for v, one in enumerate(design.responses)], axis=1)
+    final = [raw_outcome(one, design.final[:, o]) for o, one in enumerate(design.outcomes)]
+    rows: Rows = []
+    draws: dict[str, Floats] = {}
+
+    def add(response: str, level: str, statistic: str, seen: float, values: Floats) -> None:
+        if math.isfinite(seen) and np.isfinite(values).all():
+            rows.append({"response": response, **compare(level, statistic, seen, values)})
+            draws[f"{response}: {level}: {statistic}"] = values
+
+    for v, one in enumerate(design.responses):
+        rated = ~np.isnan(observed[:, v])
+        layout = _layout(design, v, rated)
+        for statistic in STATISTICS:
+            if statistic.applies(layout):
+                values = statistic.compute(sessions[:, rated, v], layout)
+                seen = statistic.compute(observed[None, rated, v], layout)
+                add(one.name, statistic.level, statistic.name, float(seen[0]), values)
+    for a, b in _pairs(design):
+        both = ~np.isnan(observed[:, [a, b]]).any(axis=1)
+        names = f"{design.names[a]}, {design.names[b]}"
+        client = design.client[both]
+        for level, correlation in (("session", _within), ("client", _between)):
+            values = correlation(sessions[:, both, a], sessions[:, both, b], client)
+            seen = correlation(observed[None, both, a], observed[None, both, b], client)
+            add(names, level, "correlation", float(seen[0]), values)
+    for o, outcome in enumerate(design.outcomes):
+        known = ~np.isnan(final[o])
+        add(outcome.name, "client", "mean", float(final[o][known].mean()), ends[:, known, o].mean(axis=1))
+        add(outcome.name, "client", "SD", float(final[o][known].std(ddof=1)), ends[:, known, o].std(axis=1, ddof=1))
+        for v, one in enumerate(design.responses):
+            rated = ~np.isnan(observed[:, v]) & known[design.client]
+            present = np.unique(design.client[rated])
+            values = _correlation(group_means(sessions[:, rated, v], design.client[rated]), ends[:, present, o])
+            seen = _correlation(group_means(observed[None, rated, v], design.client[rated]), final[o][None, present])
+            add(f"{one.name}, {outcome.name}", "client", "correlation", float(seen[0]), values)
+    return rows, draws
+
+
+def _layout(design: PathDesign, v: int, rated: NDArray[np.bool_]) -> Layout:
+    client, session = design.client[rated], design.session_number[rated]
+    order = np.lexsort((session, client))
+    adjacent = (np.diff(client[order]) == 0) & (np.diff(session[order]) == 1)
+    pairs = np.column_stack([order[1:][adjacent], order[:-1][adjacent]]).astype(np.int64)
+    therapist = design.therapist_of[client] if design.has_therapists else np.zeros(0, dtype=np.int64)
+    return Layout(client, therapist, pairs, design.responses[v].low, design.responses[v].high)
+
+
+def _pairs(design: PathDesign) -> Iterator[tuple[int, int]]:
+    """Yield pairs of responses that some arrow joins."""
+    arrows = (*design.session, *design.client_arrows, *design.therapist_arrows)
+    joined = {frozenset((a.source, a.target)) for a in arrows if a.source != a.target}
+    for i, first in enumerate(design.names):
+        for j, second in enumerate(design.names[i + 1 :], start=i + 1):
+            if frozenset((first, second)) in joined:
+                yield i, j
+
+
+def _correlation(a: Floats, b: Floats) -> Floats:
+    """Correlate along the last axis, (replications,); NaN where nothing varies."""
+    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1)))
+
+
+def _between(a: Floats, b: Floats, client: NDArray[np.int64]) -> Floats:
+    return _correlation(group_means(a, client), group_means(b, client))
+
+
+def _within(a: Floats, b: Floats, client: NDArray[np.int64]) -> Floats:
+    place = np.unique(client, return_inverse=True)[1]
+    return _correlation(a - group_means(a, client)[:, place], b - group_means(b, client)[:, place])
+
+
+# --- scores ----------------------------------------------------------------------------------------
+
+
+def _session_score(model: Model, design: PathDesign, posterior: xr.Dataset) -> Mapping[str, object]:
+    wanted = min(DRAWS, CELLS // max(design.values.size, 1))
+    if wanted < FEWEST_DRAWS or "client_effects" not in posterior:
+        return absent("same", "Not computed: draws × sessions are beyond the memory budget.")
+    values = np.asarray(model.log_likelihood(design, spread_draws(posterior, wanted)), dtype=np.float64)  # type: ignore[arg-type]
+    score = psis_loo(values, target="same")
+    return {**score, "note": f"{_JOINT} {score['note']}".strip()}
+
+
+def _client_score(exact: Floats | None) -> Mapping[str, object]:
+    if exact is None:
+        return absent("new_client", "Not computed: leaving out clients needs the marginalised kernel.")
+    score = psis_loo(exact, target="new_client")
+    return {**score, "note": f"{_JOINT_CLIENT} {score['note']}".strip()}
+
+
+# --- the same questions put to statsmodels ---------------------------------------------------------
+
+
+def fixed_effects(design: PathDesign, estimates: pd.DataFrame) -> Mapping[str, Any] | None:
+    """Set session paths beside regressions on deviations from clients' observed means, with cluster-robust errors."""
+    import statsmodels.api as sm
+
+    rows: Rows = []
+    for v, target in enumerate(design.names):
+        arrows = [a for a in design.session if a.target == target and not a.lag]
+        if not arrows or any(a.lag for a in design.session if a.target == target):
+            continue
+        sources = [design.names.index(a.source) for a in arrows]
+        table = np.column_stack([design.values[:, [v, *sources]], design.T])
+        complete = ~np.isnan(table).any(axis=1)
+        client, kept = design.client[complete], table[complete]
+        place = np.unique(client, return_inverse=True)[1]
+        deviations = kept - group_means(kept.T, client).T[place]
+        columns = deviations[:, 1:]
+        if len(kept) - place.max() - 1 <= columns.shape[1] or np.linalg.matrix_rank(columns) < columns.shape[1]:
+            continue
+        fit = sm.OLS(deviations[:, 0], columns).fit(cov_type="cluster", cov_kwds={"groups": place})
+        for j, arrow in enumerate(arrows):
+            name, scale = f"path.session.{arrow.text}", size(design, arrow.source, target)
+            rows.append(_beside(name, estimates, float(fit.params[j]) * scale, float(fit.bse[j]) * scale))
+    if not rows:
+        return None
+    note = (
+        "Each equation by itself on deviations from clients' observed means, complete sessions only, with "
+        "cluster-robust standard errors; time is common to all clients. Lagged equations are left out: observed means "
+        "bias them."
+    )
+    return {"method": "statsmodels OLS on deviations within clients", "rows": rows, "note": note}
+
+
+def _beside(name: str, estimates: pd.DataFrame, other: float, error: float) -> dict[str, Any]:
+    own = estimates[(estimates["estimand"] == name) & (estimates["scale"] == "raw")].iloc[0]
+    bayes = {"bayes_mean": float(own["mean"]), "bayes_sd": float(own["sd"])}
+    return {"estimand": name, **bayes, "other": other, "other_se": error}
+
+
+def two_step(design: PathDesign, estimates: pd.DataFrame) -> Mapping[str, Any] | None:
+    """Set paths to final outcomes beside regressions on observed means and slopes, as if these were known."""
+    import statsmodels.api as sm
+
+    rows: Rows = []
+    for o, outcome in enumerate(design.outcomes):
+        arrows = [a for a in design.client_arrows if a.target == outcome.name]
+        columns = [_plug_in(design, a.source, trend=a.trend) for a in arrows]
+        table = np.column_stack([design.final[:, o], *columns])
+        kept = table[~np.isnan(table).any(axis=1)]
+        design_matrix = sm.add_constant(kept[:, 1:], has_constant="add")
+        singular = np.linalg.matrix_rank(design_matrix) < design_matrix.shape[1]
+        if outcome.family == "ordinal" or len(kept) <= design_matrix.shape[1] or singular:
+            continue
+        law = (
+            sm.Logit(kept[:, 0], design_matrix) if outcome.family == "bernoulli" else sm.OLS(kept[:, 0], design_matrix)
+        )
+        try:
+            fit = law.fit(disp=0) if outcome.family == "bernoulli" else law.fit()
+        except (np.linalg.LinAlgError, ValueError, RuntimeError):  # separation: there is no estimate to set beside
+            continue
+        for j, arrow in enumerate(arrows, start=1):
+            node = f"{arrow.source}:time" if arrow.trend else arrow.source
+            name, scale = f"path.client.{arrow.text}", size(design, node, outcome.name)
+            own = estimates[(estimates["estimand"] == name) & (estimates["scale"] == "raw")].iloc[0]
+            rows.append(
+                {
+                    "estimand": name,
+                    **{f"joint_{key}": float(own[key]) for key in ("mean", "lower", "upper")},
+                    "two_step": float(fit.params[j]) * scale,
+                    "two_step_se": float(fit.bse[j]) * scale,
+                }
+            )
+    if not rows:
+        return None
+    note = (
+        "The second step takes each client's observed mean (or slope) for the true one, which draws paths towards zero "
+        "where clients have few sessions and understates their uncertainty."
+    )
+    return {"method": "regression on observed means and slopes", "rows": rows, "note": note}
+
+
+def _plug_in(design: PathDesign, source: str, *, trend: bool) -> Floats:
+    """Return what the two-step way takes for known: an observed mean, an observed slope, or a value, per client."""
+    covariate = design.covariate(source)
+    if covariate is not None:
+        return covariate.values if covariate.level == "client" else covariate.values[design.therapist_of]
+    if source in design.outcome_names:
+        return np.asarray(design.final[:, design.outcome_names.index(source)])
+    values = design.values[:, design.names.index(source)]
+    found = np.full(design.clients, np.nan)
+    for client in range(design.clients):
+        own = (design.client == client) & ~np.isnan(values)
+        t = design.t[own]
+        if not trend and own.any():
+            found[client] = values[own].mean()
+        elif trend and own.sum() > 1 and np.ptp(t) > 0:
+            found[client] = np.polyfit(t, values[own], 1)[0]
+    return found

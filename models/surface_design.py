@@ -1,0 +1,55 @@
+"""What a design of two raters holds beside its predictors: where usual ratings are taken, and observed means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..data.centring import observed_means
+from .design import Design, Floats, Surface
+from .scales import rating
+
+if TYPE_CHECKING:
+    from ..data.config import ModelSection
+    from ..data.study import Study
+    from .columns import FixedPart
+    from .design import Ints, Measure
+
+
+def surface_of(
+    study: Study, options: ModelSection, rows: Ints, part: FixedPart, predictors: tuple[Measure, ...]
+) -> Surface:
+    """Return the surface of a congruence design.
+
+    Parameters
+    ----------
+    study, options
+        The study and the model's options, filled in.
+    rows
+        Positions in ``study.sessions``.
+    part
+        F of the design.
+    predictors
+        The two raters' scales (one metric).
+    """
+    means = part.F.mean(axis=0) if len(part.columns) else np.zeros(0)
+    own = np.array([column.level != "session" for column in part.columns], dtype=bool)
+    usual = np.where(own, np.nan, means)
+    if options.centring == "latent":
+        return Surface(usual, np.zeros((len(rows), 0)))
+    client = study.sessions["client"].to_numpy()
+    columns = [
+        (observed_means(rating(study, options, p.name), client).client_mean[rows] - p.mean) / p.sd for p in predictors
+    ]
+    return Surface(usual, np.column_stack(columns))
+
+
+def level_columns(design: Design) -> tuple[Floats, Floats]:
+    """Return (own, held): a client's usual rating has F · own + held in place of F, each of shape (fixed,)."""
+    usual = design.surface.usual if design.surface is not None else np.zeros(0)
+    own = np.isnan(usual).astype(np.float64)
+    return own, np.nan_to_num(usual)
+
+
+__all__ = ["level_columns", "surface_of"]
