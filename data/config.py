@@ -176,6 +176,7 @@ class ModelSection(_Section):
     covariates: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
     centring: Literal["latent", "observed"] = "latent"
+    rescale: bool = False  # congruence: map the second rater's range onto the first's
     family: Family | None = None
     therapist_level: bool = True  # include the therapist level when the study has one
     residual: Literal["independent", "ar1"] = "independent"
