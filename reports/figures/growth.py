@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..prose.labels import label_of, reference_of
 from ..prose.language import Language, language
-from ..prose.sentences import label_of, reference_of
 from .style import COLOURS, LIGHT, LINES, Figure, canvas, plain, styled, wrap
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from ..digits import write_probability
 from ..numbers import Numbers, interval_label, interval_text, number_text
 from ..prose.design import spread
+from ..prose.labels import label_of, split_unit
 from ..prose.language import Language, language
 from ..prose.names import interpreted, short_name
 from ..prose.paragraphs import model_title
-from ..prose.sentences import PERCENT, label_of, split_unit, verdict_word
+from ..prose.sentences import PERCENT, verdict_word
 from ..prose.study import rope_text
 from ..prose.verdicts import kind_of
 from ..rich import escape

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .labels import effect_name, label_of, reference_of
 from .language import Language
-from .sentences import effect_name, label_of, reference_of
 from .verdicts import kind_of
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ..numbers import Numbers
 from ..rich import escape
 from . import design
+from .labels import label_of
 from .language import Language, language
-from .sentences import SILENT, TABULATED, finding, label_of, shares_sentence
+from .sentences import SILENT, TABULATED, finding, shares_sentence
 from .verdicts import kind_of
 
 if TYPE_CHECKING:

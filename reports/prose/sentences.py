@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import digits
 from ..numbers import Numbers, What, interval_text
 from ..rich import escape
+from .labels import effect_name, label_of, reference_of, split_unit, unit_of
 from .language import Language, language
 from .verdicts import Kind, Verdict, kind_of, verdict_of
 
@@ -167,8 +168,8 @@ def _values(n: Numbers, key: str, model: ModelResults, row: pd.Series, kind: Kin
         "when": _when(model, str(row["estimand"]), talk),
         "where": _where(model, parts, talk),
         "ref": reference_of(model, parts.get("g", "")),
-        "one_x": talk.unit(_unit_of(model, parts.get("x", ""), per), 0),
-        "one_m": talk.unit(_unit_of(model, parts.get("m", ""), per), 0),
+        "one_x": talk.unit(unit_of(model, parts.get("x", ""), per), 0),
+        "one_m": talk.unit(unit_of(model, parts.get("m", ""), per), 0),
         "size": value.removeprefix(digits.MINUS),
         "value": value,
         "percent": value,
@@ -191,25 +192,6 @@ def _movement(value: str, *, positive: bool) -> str:
     if not any(digit in "123456789" for digit in value):
         return "changed"
     return "rose" if positive else "fell"
-
-
-def split_unit(unit: str, model: ModelResults) -> tuple[str, str]:
-    """Split a unit such as ``points per unit of age and session`` into what is counted and per what.
-
-    A *category* is no unit (the sentence names it); ``unit of age`` becomes the unit that the codebook gives, and the
-    unit of time stays as it is, be it ``month`` or ``unit of COLUMN``.
-    """
-    first, _, rest = unit.partition(" per ")
-    kept = []
-    for part in rest.split(" and ") if rest else ():
-        if part == "category":
-            continue
-        if part == model.card.get("time_unit"):
-            kept.append(part)
-            continue
-        name = part.removeprefix("unit of ")
-        kept.append((_in_codebook(model, name, "unit") or "unit") if name != part else part)
-    return first, " and ".join(kept)
 
 
 def _where(model: ModelResults, parts: Mapping[str, str], talk: Language) -> str:
@@ -236,53 +218,6 @@ def _standardised(n: Numbers, key: str, model: ModelResults, estimand: str, talk
     if not {"raw", "standardised"} <= model.scales.get(estimand, frozenset()):
         return ""
     return talk.say("words.standardised", value=n(key, "standardised"))
-
-
-def effect_name(effect: str, model: ModelResults, talk: Language) -> str:
-    """Name a client or therapist effect in words."""
-    known = talk.find("words").get(effect.replace("intercept_time", "time_intercept"))
-    if known is not None:
-        return str(known)
-    base = effect.removeprefix("intercept_")
-    name = talk.label(label_of(model, base))
-    slope = talk.say("words.slope", x=name)
-    return talk.join([talk.say("words.intercept"), slope]) if base != effect else slope
-
-
-def label_of(model: ModelResults, name: str) -> str:
-    """Return a variable's label as the model's card gives it, or its name in words."""
-    for entry in variables(model):
-        if entry.get("name") == name:
-            return str(entry.get("label") or name)
-    listed = _in_codebook(model, name, "label")
-    return listed or name.replace("_", " ")
-
-
-def _in_codebook(model: ModelResults, name: str, column: str) -> str:
-    value = model.described.get(name, {}).get(column)
-    return "" if value is None or value != value else str(value)  # noqa: PLR0124 - empty cells are NaN
-
-
-def variables(model: ModelResults) -> tuple[Mapping[str, Any], ...]:
-    """Return the outcome and the predictors as the card describes them."""
-    return (model.card["outcome"], *(model.card.get("predictors") or ()))
-
-
-def _unit_of(model: ModelResults, name: str, fallback: str) -> str:
-    for entry in variables(model):
-        if entry.get("name") == name and entry.get("unit"):
-            return str(entry["unit"])
-    return _in_codebook(model, name, "unit") or fallback
-
-
-def reference_of(model: ModelResults, name: str) -> str:
-    """Return the reference category of a grouping variable, or an ellipsis where the card does not say."""
-    for entry in variables(model):
-        if entry.get("name") == name and entry.get("categories"):
-            return str(entry["categories"][0])
-    # The codebook lists categories with their numbers, reference first: "waitlist (48); active (48)".
-    first = _in_codebook(model, name, "categories").split(";")[0]
-    return first.rpartition(" (")[0] or first or "…"
 
 
 def _options(model: ModelResults) -> Mapping[str, Any]:

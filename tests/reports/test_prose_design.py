@@ -13,8 +13,8 @@ from safezone.reports import prose
 from safezone.reports.figures.growth import growth
 from safezone.reports.numbers import Numbers
 from safezone.reports.parts.tables import estimates_table, priors_table
+from safezone.reports.prose.labels import split_unit
 from safezone.reports.prose.language import language
-from safezone.reports.prose.sentences import split_unit
 from safezone.reports.results import Results, read_results
 
 ESTIMANDS = {  # name: level, unit, standardised unit

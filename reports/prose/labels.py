@@ -1,0 +1,79 @@
+"""What variables, units and effects are called: the words that a model's card and the codebook give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .language import Language
+
+if TYPE_CHECKING:
+    from ..results import ModelResults
+
+
+def split_unit(unit: str, model: ModelResults) -> tuple[str, str]:
+    """Split a unit such as ``points per unit of age and session`` into what is counted and per what.
+
+    A *category* is no unit (the sentence names it); ``unit of age`` becomes the unit that the codebook gives, and the
+    unit of time stays as it is, be it ``month`` or ``unit of COLUMN``.
+    """
+    first, _, rest = unit.partition(" per ")
+    kept = []
+    for part in rest.split(" and ") if rest else ():
+        if part == "category":
+            continue
+        if part == model.card.get("time_unit"):
+            kept.append(part)
+            continue
+        name = part.removeprefix("unit of ")
+        kept.append((in_codebook(model, name, "unit") or "unit") if name != part else part)
+    return first, " and ".join(kept)
+
+
+def effect_name(effect: str, model: ModelResults, talk: Language) -> str:
+    """Name a client or therapist effect in words."""
+    known = talk.find("words").get(effect.replace("intercept_time", "time_intercept"))
+    if known is not None:
+        return str(known)
+    base = effect.removeprefix("intercept_")
+    name = talk.label(label_of(model, base))
+    slope = talk.say("words.slope", x=name)
+    return talk.join([talk.say("words.intercept"), slope]) if base != effect else slope
+
+
+def label_of(model: ModelResults, name: str) -> str:
+    """Return a variable's label as the model's card gives it, or its name in words."""
+    for entry in variables(model):
+        if entry.get("name") == name:
+            return str(entry.get("label") or name)
+    listed = in_codebook(model, name, "label")
+    return listed or name.replace("_", " ")
+
+
+def in_codebook(model: ModelResults, name: str, column: str) -> str:
+    """Return a cell of the codebook, or an empty text where there is none."""
+    value = model.described.get(name, {}).get(column)
+    return "" if value is None or value != value else str(value)  # noqa: PLR0124 - empty cells are NaN
+
+
+def variables(model: ModelResults) -> tuple[Mapping[str, Any], ...]:
+    """Return the outcome, the predictors and the covariates as the card describes them."""
+    return (model.card["outcome"], *(model.card.get("predictors") or ()), *(model.card.get("covariates") or ()))
+
+
+def unit_of(model: ModelResults, name: str, fallback: str) -> str:
+    """Return a variable's unit, or a fallback where neither card nor codebook says it."""
+    for entry in variables(model):
+        if entry.get("name") == name and entry.get("unit"):
+            return str(entry["unit"])
+    return in_codebook(model, name, "unit") or fallback
+
+
+def reference_of(model: ModelResults, name: str) -> str:
+    """Return the reference category of a grouping variable, or an ellipsis where the card does not say."""
+    for entry in variables(model):
+        if entry.get("name") == name and entry.get("categories"):
+            return str(entry["categories"][0])
+    # The codebook lists categories with their numbers, reference first: "waitlist (48); active (48)".
+    first = in_codebook(model, name, "categories").split(";")[0]
+    return first.rpartition(" (")[0] or first or "…"
