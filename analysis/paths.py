@@ -79,14 +79,14 @@ def graph(design: PathDesign, estimates: pd.DataFrame) -> dict[str, Rows]:
     nodes: dict[tuple[str, str], dict[str, Any]] = {}
     arrows: Rows = []
     for level in ("therapist", "client", "session"):
-        for source, target in edges(design, level):  # type: ignore[arg-type]
+        for source, target in edges(design, level):
             for node in (source, target):
                 nodes.setdefault(
                     (level, node),
                     {"name": node, "label": words(design, node), "role": _role(design, node), "level": level},
                 )
             name = f"path.{level}.{source}->{target}"
-            found = standardised.loc[name]
+            found = standardised.loc[name].to_dict()
             arrows.append(
                 {
                     "level": level, "source": source, "target": target, "text": f"{source}->{target}", "estimand": name,
@@ -197,7 +197,7 @@ def _session_score(model: Model, design: PathDesign, posterior: xr.Dataset) -> M
     wanted = min(DRAWS, CELLS // max(design.values.size, 1))
     if wanted < FEWEST_DRAWS or "client_effects" not in posterior:
         return absent("same", "Not computed: draws × sessions are beyond the memory budget.")
-    values = np.asarray(model.log_likelihood(design, spread_draws(posterior, wanted)), dtype=np.float64)  # type: ignore[arg-type]
+    values = np.asarray(model.log_likelihood(design, spread_draws(posterior, wanted)), dtype=np.float64)
     score = psis_loo(values, target="same")
     return {**score, "note": f"{_JOINT} {score['note']}".strip()}
 

@@ -150,7 +150,7 @@ def _draw(
     mean = np.einsum("dvw,drw->drv", total, fixed)
     root = total * spread[:, None, :]
     covariance = root @ root.transpose(0, 2, 1)
-    seen = np.flatnonzero(pattern)
+    seen = np.flatnonzero(pattern).tolist()
     centre = mean[:, :, missing]
     left = covariance[:, missing][:, :, missing]
     if len(seen):

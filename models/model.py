@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..data.config import ModelSection
     from ..data.study import Study
-    from .design import Design, Floats
+    from .design import Floats
     from .gaussian import GaussianSystem
     from .priors import Prior
 
@@ -81,7 +81,7 @@ class Estimand:
     draws: Callable[[xr.Dataset], xr.DataArray]
 
 
-def no_variants(design: Design) -> Mapping[str, Design]:
+def no_variants[D](design: D) -> Mapping[str, D]:
     """Return no versions to compare."""
     return {}
 
@@ -95,7 +95,7 @@ def multilevel_posterior(*arguments: Any, **settings: Any) -> xr.Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A catalogue entry.
+    """A catalogue entry; its functions agree on what kind of design they take.
 
     Parameters
     ----------
@@ -141,16 +141,16 @@ class Model:
     title: str
     question: str
     words: str
-    equation: Callable[[Design], str]
+    equation: Callable[[Any], str]
     references: tuple[str, ...]
     lacks: Callable[[Study, ModelSection], tuple[str, ...]]
     default_options: Callable[[Study], Mapping[str, ModelSection]]
-    design: Callable[[Study, str, ModelSection], Design]
-    parameters: Callable[[Design], tuple[Parameter, ...]]
+    design: Callable[[Study, str, ModelSection], Any]
+    parameters: Callable[[Any], tuple[Parameter, ...]]
     pymc: Callable[..., pm.Model]
-    system: Callable[[Design], GaussianSystem | str]
-    estimands: Callable[[Design], tuple[Estimand, ...]]
+    system: Callable[[Any], GaussianSystem | str]
+    estimands: Callable[[Any], tuple[Estimand, ...]]
     predict: Callable[..., Floats]
-    log_likelihood: Callable[[Design, xr.Dataset], Floats]
+    log_likelihood: Callable[[Any, xr.Dataset], Floats]
     posterior: Callable[..., xr.Dataset] = multilevel_posterior
-    variants: Callable[[Design], Mapping[str, Design]] = no_variants
+    variants: Callable[[Any], Mapping[str, Any]] = no_variants

@@ -322,12 +322,10 @@ class PathDesign:
     @property
     def holes(self) -> dict[str, tuple[tuple[str, int], ...]]:
         """(covariate, unit) pairs that are not known, by level."""
-        return {
-            level: tuple(
-                (one.name, int(unit)) for one in self.of_level(level) for unit in np.flatnonzero(np.isnan(one.values))
-            )
-            for level in ("client", "therapist")
-        }  # type: ignore[return-value]
+        found: dict[str, list[tuple[str, int]]] = {"client": [], "therapist": []}
+        for one in self.covariates:
+            found[one.level] += [(one.name, int(unit)) for unit in np.flatnonzero(np.isnan(one.values))]
+        return {level: tuple(pairs) for level, pairs in found.items()}
 
     @property
     def coords(self) -> dict[str, list[str] | list[int]]:

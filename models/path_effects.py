@@ -75,6 +75,11 @@ def _draws(known: Once, values: Values) -> Callable[[xr.Dataset], xr.DataArray]:
     return draws
 
 
+def _pick(variable: str, *place: int, scale: float = 1.0, shift: float = 0.0) -> Values:
+    """Return an element of a posterior variable, shift + scale · value."""
+    return lambda a: shift + scale * np.moveaxis(a.draws[variable], 0, -1)[place]
+
+
 # --- scales ----------------------------------------------------------------------------------------
 
 
@@ -140,8 +145,12 @@ def _paths(design: PathDesign, known: Once, level: Level) -> Iterator[Estimand]:
         meaning = f"{words(design, target)} by {words(design, source)}, {_WHO[level]}, all else equal."
         yield from _effect(
             design, known, level, f"path.{level}.{source}->{target}", (source, target), meaning,
-            lambda a, step=(source, target): a.coefficients[level][step],
+            _coefficient(level, (source, target)),
         )  # fmt: skip
+
+
+def _coefficient(level: Level, step: tuple[Node, Node]) -> Values:
+    return lambda a: a.coefficients[level][step]
 
 
 def _mediation(design: PathDesign, known: Once, level: Level) -> Iterator[Estimand]:
@@ -172,8 +181,12 @@ def _mediation(design: PathDesign, known: Once, level: Level) -> Iterator[Estima
             )
             yield from once(
                 f"proportion.{level}.{source}->{target}", level, "share", meaning,
-                _draws(known, lambda a, part=part, whole=whole: part(a) / whole(a)),
+                _draws(known, _quotient(part, whole)),
             )  # fmt: skip
+
+
+def _quotient(part: Values, whole: Values) -> Values:
+    return lambda a: part(a) / whole(a)
 
 
 def _sum(design: PathDesign, level: Level, of: tuple[Route, ...]) -> Values:
@@ -216,9 +229,13 @@ def _moderation(design: PathDesign, known: Once) -> Iterator[Estimand]:
             "session" if moderation.moderator == "time" else "client",
             (f"{unit(design, target)} per {unit(design, source)} and {per}", "SD per SD and SD"),
             f"How much the path from {words(design, source)} to {words(design, target)} changes with {what}.",
-            _draws(known, lambda a, m=m, scale=scale: a.draws["moderation"][:, m] * scale),
-            _draws(known, lambda a, m=m, s=source, t=target: a.draws["moderation"][:, m] * a.ratio("session", s, t)),
+            _draws(known, _pick("moderation", m, scale=scale)),
+            _draws(known, _times_ratio(_pick("moderation", m), source, target)),
         )  # fmt: skip
+
+
+def _times_ratio(values: Values, source: Node, target: Node) -> Values:
+    return lambda a: values(a) * a.ratio("session", source, target)
 
 
 def moderator_scale(design: PathDesign, name: str) -> float:
@@ -235,7 +252,7 @@ def _random_paths(design: PathDesign, known: Once) -> Iterator[Estimand]:
         yield from _effect(
             design, known, "session", f"path.session.{arrow.text}.sd", (source, arrow.target),
             f"How much clients differ in the path from {words(design, source)} to {words(design, arrow.target)}.",
-            lambda a, place=place: a.draws["sd_client"][:, place],
+            _pick("sd_client", place),
         )  # fmt: skip
     for i, first in enumerate(random):
         for second in random[i + 1 :]:
@@ -244,8 +261,12 @@ def _random_paths(design: PathDesign, known: Once) -> Iterator[Estimand]:
             yield from once(
                 f"cov.session.{first.text},{second.text}", "client", "product of raw paths",
                 "How clients' own paths go together; it adds to the average indirect effect.",
-                _draws(known, lambda a, s=steps, raw=raw: np.asarray(_covariance(design, a, *s)) * raw),
+                _draws(known, _raw_covariance(design, steps, raw)),
             )  # fmt: skip
+
+
+def _raw_covariance(design: PathDesign, steps: tuple[tuple[Node, Node], tuple[Node, Node]], raw: float) -> Values:
+    return lambda a: np.asarray(_covariance(design, a, *steps)) * raw
 
 
 def _courses(design: PathDesign, known: Once) -> Iterator[Estimand]:
@@ -258,8 +279,8 @@ def _courses(design: PathDesign, known: Once) -> Iterator[Estimand]:
         yield from both_scales(
             f"intercept.{name}", "population", (unit(design, name), "SD from the mean"),
             f"Expected {one.label} {start}, with every covariate at its mean or reference.",
-            _draws(known, lambda a, v=v, sd=sd, mean=mean: mean + sd * a.draws["intercept"][:, v]),
-            _draws(known, lambda a, v=v: a.draws["intercept"][:, v]),
+            _draws(known, _pick("intercept", v, scale=sd, shift=mean)),
+            _draws(known, _pick("intercept", v)),
         )  # fmt: skip
     for v, name in enumerate(design.names):
         for j, term in enumerate(design.terms):
@@ -268,8 +289,8 @@ def _courses(design: PathDesign, known: Once) -> Iterator[Estimand]:
             yield from both_scales(
                 f"{name}.{term}", "session", (f"{unit(design, name)} per {per}", "SD per SD"),
                 f"Expected change of {design.measure(name).label} over time.",
-                _draws(known, lambda a, v=v, j=j, scale=scale: a.draws["slope"][:, v, j] * scale),
-                _draws(known, lambda a, v=v, j=j: a.draws["slope"][:, v, j]),
+                _draws(known, _pick("slope", v, j, scale=scale)),
+                _draws(known, _pick("slope", v, j)),
             )  # fmt: skip
 
 
@@ -283,8 +304,8 @@ def _differences(design: PathDesign, known: Once) -> Iterator[Estimand]:
             yield from both_scales(
                 f"sd.{level}.{effect}", level, (unit(design, effect), "SD"),
                 f"How much {level}s differ in {words(design, effect)}, beyond what arrows explain.",
-                _draws(known, lambda a, e=e, s=raw, v=f"sd_{level}": a.draws[v][:, e] * s),
-                _draws(known, lambda a, e=e, v=f"sd_{level}": a.draws[v][:, e]),
+                _draws(known, _pick(f"sd_{level}", e, scale=raw)),
+                _draws(known, _pick(f"sd_{level}", e)),
             )  # fmt: skip
         free = design.client_free if level == "client" else design.therapist_free
         for i, first in enumerate(free):
@@ -292,13 +313,13 @@ def _differences(design: PathDesign, known: Once) -> Iterator[Estimand]:
                 yield from once(
                     f"cor.{level}.{first}_{second}", level, "correlation",
                     f"How {_called(design, first)} and {_called(design, second)} go together between {level}s.",
-                    _draws(known, lambda a, i=i, j=j, v=f"cor_{level}": a.draws[v][:, i, j]),
+                    _draws(known, _pick(f"cor_{level}", i, j)),
                 )  # fmt: skip
     for n, name in enumerate(design.courses):
         yield from once(
             f"cor.client.{name}:time_{name}", "client", "correlation",
             f"How a client's usual {label(design, name)}, beyond what arrows explain, goes with its rate of change.",
-            _draws(known, lambda a, n=n: a.draws["cor_course"][:, n]),
+            _draws(known, _pick("cor_course", n)),
         )  # fmt: skip
     for v, name in enumerate(map(str, design.coords["residual"])):
         what = "from session to session" if name in design.names else "between clients"
@@ -306,8 +327,8 @@ def _differences(design: PathDesign, known: Once) -> Iterator[Estimand]:
         yield from both_scales(
             f"sd.residual.{name}", "session" if name in design.names else "client", (unit(design, name), "SD"),
             f"How much {design.measure(name).label} varies {what}, beyond what arrows explain.",
-            _draws(known, lambda a, v=v, s=raw: a.draws["sd_residual"][:, v] * s),
-            _draws(known, lambda a, v=v: a.draws["sd_residual"][:, v]),
+            _draws(known, _pick("sd_residual", v, scale=raw)),
+            _draws(known, _pick("sd_residual", v)),
         )  # fmt: skip
 
 

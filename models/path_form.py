@@ -13,7 +13,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .gaussian import CONSTANT, ONE, Correlation, Derived, Free, GaussianSystem, Poly, Structure, poly, times
+from .gaussian import (
+    CONSTANT,
+    ONE,
+    Correlation,
+    Derived,
+    Free,
+    GaussianSystem,
+    Group,
+    Poly,
+    Recursion,
+    Structure,
+    poly,
+    times,
+)
 from .marginal_rows import Equation, Sheet, add
 from .path_parameters import dims_of, element_priors, elements
 
@@ -88,7 +101,8 @@ class PathForm:
         """Return the declared system."""
         design = self.design
         free, lkj = self._parameters()
-        recursions, groups = [], []
+        recursions: list[Recursion] = []
+        groups: list[Group] = []
         for (equations, rows), prefix in zip(self.parts(), ("", "first "), strict=False):
             groups += self.sessions.groups(equations, rows, len(recursions), prefix)
             recursions.append(self.sessions.recursion(equations))

@@ -66,8 +66,8 @@ def slots(design: PathDesign) -> tuple[Slot, ...]:
         for element in map(str, design.coords[dims[0]]):
             words = {"c": element, **_labels(design, variable, element)}
             factor, shift = _raw(design, variable, element)
-            texts = (entry[key].format(**words) for key in ("estimand", "symbol", "meaning"))
-            found.append(Slot(variable, element, *texts, factor, shift))
+            estimand, symbol, meaning = (entry[key].format(**words) for key in ("estimand", "symbol", "meaning"))
+            found.append(Slot(variable, element, estimand, symbol, meaning, factor, shift))
     return tuple(found)
 
 

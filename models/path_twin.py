@@ -80,7 +80,8 @@ def _parameters(design: PathDesign) -> dict[str, Tensor]:
             joined = pt.stack([values[design.ties.get(name, name)] for name in names]).reshape(shape)
             found[variable] = pm.Deterministic(variable, joined, dims=dims)
             continue
-        values |= {name: found[variable].flatten()[i] for i, name in enumerate(names)}
+        for i, name in enumerate(names):
+            values[name] = found[variable][np.unravel_index(i, shape)]
     return found
 
 
@@ -123,7 +124,7 @@ class Twin:
         names = list(design.client_effects if level == "client" else design.therapist_effects)
         if not names:
             return None
-        factor: Tensor = pt.eye(len(names))
+        factor: Tensor = pt.as_tensor(np.eye(len(names)))
         free = [names.index(e) for e in (design.client_free if level == "client" else design.therapist_free)]
         if len(free) > 1:
             block = lkj_factor(f"cor_{level}", f"{level}_free", len(free), self._eta(f"cor_{level}"))
