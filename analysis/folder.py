@@ -24,6 +24,7 @@ from .estimates import dump_json
 from .store import digest_file, sync_folder, unwritable
 
 MANIFEST = "manifest.json"
+THEORY = ("principles.csv", "principles.json")
 MAKER = "safezone"
 PENDING = "pending"  # announced before it is written; a killed run leaves such marks, and the next run resumes
 
@@ -258,4 +259,5 @@ def results_digest(manifest: Mapping[str, Any]) -> str:
 
 def is_result(name: str) -> bool:
     """Whether a file of the results folder is written by the pipeline (and not by a report)."""
-    return name.startswith(("fits/", "data/")) or name in {"estimates.csv", "estimates.json", "diagnostics.csv"}
+    tables = {"estimates.csv", "estimates.json", "diagnostics.csv", *THEORY}
+    return name.startswith(("fits/", "data/")) or name in tables

@@ -8,7 +8,7 @@ it (:mod:`.folder`). A run that finds everything fresh imports neither sampler n
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,16 @@ from .card import without_draws
 from .estimates import dump_json
 from .fit import Failure, Fit
 from .fitting import Keys, Stored, Task, find_summary, keys_of, obtain, obtain_fit
-from .folder import MANIFEST, ResultsFolder, is_result, read_manifest, results_digest, source_digests, source_moved
+from .folder import (
+    MANIFEST,
+    THEORY,
+    ResultsFolder,
+    is_result,
+    read_manifest,
+    results_digest,
+    source_digests,
+    source_moved,
+)
 from .keys import causes
 from .progress import Progress, Silent
 from .store import FOLDER, Store
@@ -30,6 +39,7 @@ from .tables import data_files, diagnostics_file, estimate_files
 if TYPE_CHECKING:
     from ..data.study import Study
     from ..models.catalogue import PlannedModel
+    from .questions import Agenda
 
 _USABLE_NAME = re.compile(r"[\w][\w .+-]*")
 _DATA_FILES = (*(f"data/{name}.csv" for name in DATA_TABLES), "data/checks.csv")
@@ -42,6 +52,7 @@ class _Plan:
 
     tasks: Mapping[str, Task]
     keys: Mapping[str, Keys]
+    agenda: Agenda | None = None  # what the theory asks, where the study file wants to know
 
 
 def run(
@@ -94,7 +105,7 @@ def run(
     plan = _plan(study)
     wanted = _chosen(plan, models)
     folder = ResultsFolder(_folder(study, out))
-    folder.claim(_file_names(plan.tasks))
+    folder.claim(_file_names(plan))
     store = _store(study, folder.path)
     store.sweep()
 
@@ -113,7 +124,7 @@ def run(
         if found is not None:
             stored[name] = found
     left_out = tuple(name for name in plan.tasks if name not in stored and name not in wanted)
-    changed = _write(study, plan, stored, failed, folder)
+    changed = _write(study, plan, stored, failed, folder, store)
     return RunResult(folder.path, tuple(outcomes), changed, left_out)
 
 
@@ -217,6 +228,12 @@ def _plan(study: Study) -> _Plan:
     references = {name: variable.categories[0] for name, variable in study.variables.items() if variable.categories}
     every = plan(study)
     _refuse_unfed(study, every)
+    asked = None
+    if study.config.principles is not None:
+        from .questions import agenda
+
+        asked = agenda(study, every)
+        every = (*every, *asked.added)
     for planned in every:
         if planned.lacks:
             continue
@@ -227,7 +244,7 @@ def _plan(study: Study) -> _Plan:
         entry = model(planned.kind)
         design = entry.design(study, planned.name, planned.options)
         tasks[planned.name] = Task(entry, design, study.config.sampling, study.config.report, references)
-    return _Plan(tasks, {name: keys_of(task) for name, task in tasks.items()})
+    return _Plan(tasks, {name: keys_of(task) for name, task in tasks.items()}, asked)
 
 
 def _refuse_unfed(study: Study, every: Sequence[PlannedModel]) -> None:
@@ -293,14 +310,15 @@ def _bring(
     return ModelOutcome(task.name, task.model.kind, reused, stored.card["verdict"], failures), stored
 
 
-def _file_names(names: Iterable[str]) -> list[str]:
-    fits = [f"fits/{name}.{ending}" for name in names for ending in ("json", "nc")]
-    return [*_TABLES, *_DATA_FILES, *fits, MANIFEST]
+def _file_names(plan: _Plan) -> list[str]:
+    fits = [f"fits/{name}.{ending}" for name in plan.tasks for ending in ("json", "nc")]
+    return [*_TABLES, *_DATA_FILES, *fits, *(THEORY if plan.agenda is not None else ()), MANIFEST]
 
 
 def _write(
-    study: Study, plan: _Plan, stored: Mapping[str, Stored], failed: Mapping[str, str], folder: ResultsFolder
-) -> tuple[str, ...]:
+    study: Study, plan: _Plan, stored: Mapping[str, Stored], failed: Mapping[str, str], folder: ResultsFolder,
+    store: Store,
+) -> tuple[str, ...]:  # fmt: skip
     cards = {name: found.card for name, found in stored.items()}
     for name, verdict in failed.items():
         task = plan.tasks[name]
@@ -311,8 +329,28 @@ def _write(
         **data_files(study),
         **{f"fits/{name}.json": dump_json(card) for name, card in cards.items()},
         **{f"fits/{name}.nc": found.draws for name, found in stored.items()},
+        **_theory(study, plan, stored, failed, store),
     }
     return folder.write(files, _facts(study, plan, stored), owned=is_result)
+
+
+def _theory(
+    study: Study, plan: _Plan, stored: Mapping[str, Stored], failed: Mapping[str, str], store: Store
+) -> dict[str, bytes]:
+    """Return what the theory's rows are answered, where the study file asks."""
+    if plan.agenda is None:
+        return {}
+    from .findings import Evidence
+    from .theory import theory_files
+
+    evidence: dict[str, Evidence] = {}
+    for name, found in stored.items():
+        entry = store.find("fits", plan.keys[name].fit_key)
+        draws = None if entry is None else entry.path("draws.nc")
+        evidence[name] = Evidence(plan.tasks[name], found, draws, found.card["verdict"])
+    for name, verdict in failed.items():
+        evidence[name] = Evidence(plan.tasks[name], None, None, verdict)
+    return theory_files(study, plan.agenda, evidence, store)
 
 
 def _facts(study: Study, plan: _Plan, stored: Mapping[str, Stored]) -> dict[str, Any]:
@@ -327,6 +365,7 @@ def _facts(study: Study, plan: _Plan, stored: Mapping[str, Stored]) -> dict[str,
         "seed": config.sampling.seed,
         "data": {"fingerprint": study.fingerprint, "files": _data_fingerprints(study)},
         "models": {name: _model_facts(plan.tasks[name], plan.keys[name], found) for name, found in stored.items()},
+        "theory": {"added": [] if plan.agenda is None else [one.name for one in plan.agenda.added]},
         "packages": dict(provenance.versions()),
         "machine": dict(provenance.machine()),
     }

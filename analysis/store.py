@@ -27,7 +27,7 @@ from ..data.errors import Fault, InputError
 from ..data.export import write_atomically
 
 FOLDER = ".safezone"
-Shelf = Literal["fits", "summaries"]
+Shelf = Literal["fits", "summaries", "findings"]
 Writer = Callable[[Path], None]
 
 _NOTE = "safezone keeps fitted models here so that nothing is fitted twice. Safe to delete; never edit by hand.\n"
@@ -155,7 +155,7 @@ class Store:
         Parameters
         ----------
         shelf
-            ``fits`` or ``summaries``.
+            ``fits``, ``summaries`` or ``findings``.
         components
             What the content depends on; the key is their hash.
         files

@@ -247,6 +247,26 @@ class ReportSection(_Section):
     disclosure: DisclosureSection = DisclosureSection()
 
 
+class PrinciplesSection(_Section):
+    """``[principles]``: thresholds of the verdicts. With this table `safezone run` answers the theory's rows too."""
+
+    supported: float = Field(default=0.95, gt=0.5, lt=1)  # P(beyond the ROPE in the expected direction)
+    leaning: float = Field(default=0.80, gt=0.5, lt=1)
+    negligible: float = Field(default=0.95, gt=0.5, lt=1)  # P(inside the ROPE)
+    opposed: float = Field(default=0.95, gt=0.5, lt=1)  # P(beyond the ROPE in the other direction)
+    smallest: dict[str, float] = Field(default_factory=dict)  # smallest effect of interest by row (C1 = 0.15)
+    models: dict[str, str] = Field(default_factory=dict)  # which of the study's models answers a row
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.leaning > self.supported:
+            raise ValueError("`leaning` is a weaker verdict than `supported`: its threshold must not be higher.")
+        wrong = [name for name, width in self.smallest.items() if not width >= 0]
+        if wrong:
+            raise ValueError(f"The smallest effect of interest is at least 0; see {', '.join(wrong)}.")
+        return self
+
+
 class StudyConfig(_Section):
     """The whole of ``study.toml``."""
 
@@ -257,6 +277,7 @@ class StudyConfig(_Section):
     models: dict[str, ModelSection] = Field(default_factory=dict)
     sampling: SamplingSection = SamplingSection()
     report: ReportSection = ReportSection()
+    principles: PrinciplesSection | None = None
 
     @field_validator("variables")
     @classmethod

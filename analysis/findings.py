@@ -1,0 +1,497 @@
+"""What the data say to each row of the theory: verdict, probability, interval, sensitivity.
+
+A *part* is one quantity of one model, a *finding* one row of the theory. A row that needs every part and lacks one is
+not testable, although its other parts are shown with verdicts of their own: half a statement is not the statement.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .diagnostics import quality
+from .power_scaling import log_prior, sensitivity
+from .principles import Principle, fill, sign, slot_names
+from .verdicts import Chances, PartDraws, averaged, chances, orient, together, word
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import xarray as xr
+
+    from ..data.config import PrinciplesSection
+    from ..data.study import Study
+    from .fitting import Stored, Task
+    from .questions import Question
+
+Floats = NDArray[np.float64]
+
+COLUMNS = (
+    "id", "column", "statement", "verdict", "probability", "estimand", "mean", "lower", "upper", "model",
+    "missing_roles", "p_rope", "p_opposed", "smallest", "direction", "mcse", "prior_sensitivity",
+    "likelihood_sensitivity",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where one model's draws are, and whether they may be trusted.
+
+    Parameters
+    ----------
+    task
+        Model and design.
+    stored
+        Its summaries; ``None`` where no draw came out.
+    draws
+        The store's own draws (with total log-likelihoods), or ``None``.
+    verdict
+        Of its diagnostics.
+    """
+
+    task: Task
+    stored: Stored | None
+    draws: Path | None
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One quantity with its own verdict.
+
+    Parameters
+    ----------
+    name
+        Name of the part; empty where a row has one.
+    supporting
+        Whether the row's verdict does not rest on it.
+    verdict
+        A word, ``not testable: …`` or ``not trusted: …``.
+    obstacle, detail
+        What stands in the way (``needs``, ``model``, ``option``, ``estimand``, ``data``, ``fit``), else empty.
+    missing
+        Names of the slots that the study lacks.
+    model, kind, estimand, scale
+        What was asked.
+    words
+        What the quantity is, with the study's labels, by language.
+    expected
+        Expected sign; 0 where the statement names none.
+    smallest, bounded
+        Smallest effect of interest; whether the quantity cannot be negative.
+    mean, lower, upper, sd
+        Of the quantity as it stands, in its own direction.
+    beyond, inside, against
+        See :class:`~safezone.analysis.verdicts.Chances`.
+    mcse
+        Monte Carlo standard error of ``beyond``.
+    mean_mcse
+        Monte Carlo standard error of ``mean``.
+    prior_sensitivity, likelihood_sensitivity
+        Power-scaling; NaN where it could not be computed.
+    """
+
+    name: str
+    supporting: bool
+    verdict: str
+    obstacle: str = ""
+    detail: str = ""
+    missing: tuple[str, ...] = ()
+    model: str = ""
+    kind: str = ""
+    estimand: str = ""
+    scale: str = ""
+    words: Mapping[str, str] | None = None
+    expected: int = 1
+    smallest: float = math.nan
+    bounded: bool = False
+    mean: float = math.nan
+    lower: float = math.nan
+    upper: float = math.nan
+    sd: float = math.nan
+    beyond: float = math.nan
+    inside: float = math.nan
+    against: float = math.nan
+    mcse: float = math.nan
+    mean_mcse: float = math.nan
+    prior_sensitivity: float = math.nan
+    likelihood_sensitivity: float = math.nan
+
+    @property
+    def tested(self) -> bool:
+        """Whether there are draws behind it."""
+        return not math.isnan(self.beyond)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One row of the theory, answered.
+
+    Parameters
+    ----------
+    id, column, statement
+        As in the registry, the statement in the study's language.
+    verdict, probability
+        The word, and P(beyond the smallest effect of interest in the expected direction).
+    estimand, mean, lower, upper, model
+        Of the part that decides: the least probable one where all must hold, the average where they are averaged.
+    missing_roles
+        Roles that the study lacks.
+    p_rope, p_opposed, smallest, direction, mcse, prior_sensitivity, likelihood_sensitivity
+        As in :class:`Part`.
+    sd, mean_mcse
+        Posterior SD of the quantity, and Monte Carlo standard error of ``mean``.
+    combine
+        How the parts make the row.
+    parts
+        Every part, supporting ones included.
+    """
+
+    id: str
+    column: str
+    statement: str
+    verdict: str
+    probability: float
+    estimand: str
+    mean: float
+    lower: float
+    upper: float
+    model: str
+    missing_roles: tuple[str, ...]
+    p_rope: float
+    p_opposed: float
+    smallest: float
+    direction: int
+    mcse: float
+    prior_sensitivity: float
+    likelihood_sensitivity: float
+    sd: float
+    mean_mcse: float
+    combine: str
+    parts: tuple[Part, ...]
+
+    @property
+    def word(self) -> str:
+        """The verdict without its reason: ``supported``, …, ``not testable``, ``not trusted``."""
+        return self.verdict.partition(":")[0]
+
+    def row(self) -> dict[str, Any]:
+        """Return the row of ``principles.csv``."""
+        values = asdict(self)
+        return {name: values[name] for name in COLUMNS} | {"missing_roles": "; ".join(self.missing_roles)}
+
+
+def findings(study: Study, questions: Sequence[Question], evidence: Mapping[str, Evidence]) -> tuple[Finding, ...]:
+    """Answer every row.
+
+    Parameters
+    ----------
+    study
+        The study.
+    questions
+        From :func:`~safezone.analysis.questions.agenda`.
+    evidence
+        By the model's name.
+
+    Returns
+    -------
+    tuple of Finding
+        In the order of the rows.
+    """
+    reader = _Reader(study, evidence)
+    rows: dict[str, list[Question]] = {}
+    for question in questions:
+        rows.setdefault(question.principle.id, []).append(question)
+    return tuple(_finding(study, asked[0].principle, [reader.part(one) for one in asked]) for asked in rows.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A part with the draws behind it, if any."""
+
+    part: Part
+    draws: PartDraws | None
+    raw: Floats | None
+
+
+class _Reader:
+    """Reads each model's draws once."""
+
+    def __init__(self, study: Study, evidence: Mapping[str, Evidence]) -> None:
+        self._study, self._evidence = study, evidence
+        self._groups: dict[tuple[str, str], xr.Dataset | None] = {}
+        self._priors: dict[str, Floats] = {}
+        self._section = _section(study)
+
+    def part(self, question: Question) -> _Answer:
+        test = question.test
+        shown = {
+            "name": test.part,
+            "supporting": test.supporting,
+            "kind": test.kind,
+            "scale": test.scale,
+            "bounded": test.bounded,
+            "smallest": self._section.smallest.get(question.principle.id, test.smallest),
+            "words": _words(self._study, question),
+        }
+        if question.obstacle is not None:
+            missing = tuple(slot.name for slot in question.missing)
+            verdict = f"not testable: {_reason(question)}"
+            part = Part(**shown, verdict=verdict, obstacle=question.obstacle.kind, detail=question.obstacle.detail,
+                        missing=missing)  # fmt: skip
+            return _Answer(part, None, None)
+        assert question.model is not None
+        assert question.estimand is not None
+        shown |= {"model": question.model, "estimand": contrast_name(question.estimand)}
+        found = self._evidence.get(question.model)
+        if found is None or found.stored is None:
+            verdict = "not testable: the model has not been fitted" if found is None else found.verdict
+            return _Answer(Part(**shown, verdict=verdict, obstacle="fit"), None, None)
+        values = self._draws(found, question)
+        if values is None:
+            verdict = f"not testable: the model {question.model} does not give this quantity on this scale"
+            return _Answer(Part(**shown, verdict=verdict, obstacle="estimand"), None, None)
+        return self._answer(found, question, values, shown)
+
+    def _answer(self, found: Evidence, question: Question, values: Floats, shown: dict[str, Any]) -> _Answer:
+        test, smallest = question.test, shown["smallest"]
+        expected = sign(self._study, test, question.names)
+        flat = values.ravel()
+        oriented = orient(flat, expected)
+        where = chances(oriented, smallest)
+        trusted = found.verdict == "trusted"
+        checked = quality(values[:, :, None])
+        worth = self._worth(found)
+        ess = min(float(checked["ess_bulk"][0]), worth) if worth > 0 else float(checked["ess_bulk"][0])
+        spread = float(flat.std(ddof=1))
+        tail = (1 - self._study.config.report.interval) / 2
+        prior, likelihood = self._sensitivities(found, values)
+        part = Part(
+            **shown,
+            expected=expected,
+            verdict=word(where, self._section) if trusted else _short(found.verdict),
+            mean=float(flat.mean()),
+            lower=float(np.quantile(flat, tail)),
+            upper=float(np.quantile(flat, 1 - tail)),
+            sd=spread,
+            beyond=where.beyond,
+            inside=where.inside,
+            against=where.against,
+            mcse=math.sqrt(where.beyond * (1 - where.beyond) / ess) if ess > 0 else math.nan,
+            mean_mcse=spread / math.sqrt(ess) if ess > 0 else math.nan,
+            prior_sensitivity=prior,
+            likelihood_sensitivity=likelihood,
+        )
+        return _Answer(part, PartDraws(part.model, oriented, smallest), flat)
+
+    def _draws(self, found: Evidence, question: Question) -> Floats | None:
+        """Return the draws of a contrast, (chains, draws)."""
+        quantities = self._group(found, "estimands")
+        if quantities is None:
+            return None
+        values = quantities["value"].transpose("chain", "draw", "quantity").to_numpy()
+        places = {
+            (str(name), str(scale)): i
+            for i, (name, scale) in enumerate(
+                zip(quantities["estimand"].values, quantities["scale"].values, strict=True)
+            )
+        }
+        total = np.zeros(values.shape[:2])
+        for name, weight in (question.estimand or {}).items():
+            scale, size = "standardised", 1.0
+            if question.test.scale == "outcome sd":
+                scale, size = "raw", 1.0 / float(found.task.design.outcome.sd)
+            elif (name, scale) not in places:  # shares, correlations and probabilities have one scale
+                scale = "raw"
+            if (name, scale) not in places:
+                return None
+            total += weight * size * values[:, :, places[name, scale]]
+        return total
+
+    def _sensitivities(self, found: Evidence, values: Floats) -> tuple[float, float]:
+        posterior = self._group(found, "posterior")
+        prior = math.nan
+        if posterior is not None:
+            name = found.task.name
+            if name not in self._priors:
+                self._priors[name] = log_prior(found.task.model.parameters(found.task.design), posterior)
+            if self._priors[name].shape == values.shape:
+                prior = sensitivity(values, self._priors[name])
+        total = self._group(found, "client_log_likelihood")
+        likelihood = math.nan
+        if total is not None and "total" in total:
+            step = int(total.attrs.get("thinned", 1))
+            component = total["total"].transpose("chain", "draw").to_numpy()
+            likelihood = sensitivity(np.ascontiguousarray(values[:, ::step]), component)
+        return prior, likelihood
+
+    def _worth(self, found: Evidence) -> float:
+        statistics = self._group(found, "sample_stats")
+        return math.nan if statistics is None else float(statistics.attrs.get("ess_importance", math.nan))
+
+    def _group(self, found: Evidence, name: str) -> xr.Dataset | None:
+        """Return a group of the draws, opened once."""
+        import xarray as xr
+
+        key = (found.task.name, name)
+        if key not in self._groups:
+            path = found.draws if name == "client_log_likelihood" else found.stored.draws if found.stored else None
+            self._groups[key] = None
+            if path is not None and path.is_file():
+                try:
+                    with xr.open_dataset(path, group=name, engine="h5netcdf") as group:
+                        kept = group[["total"]] if "total" in group else group
+                        self._groups[key] = kept.load()
+                except (OSError, KeyError):
+                    self._groups[key] = None
+        return self._groups[key]
+
+
+def _finding(study: Study, principle: Principle, answers: Sequence[_Answer]) -> Finding:
+    main = [one for one in answers if not one.part.supporting]
+    tested = [one for one in main if one.draws is not None]
+    lacking = [one for one in main if one.draws is None]
+    enough = bool(tested) and (principle.combine == "mean" or not lacking)
+    row = {
+        "id": principle.id,
+        "column": principle.column,
+        "statement": principle.statement[study.config.study.language],
+        "combine": principle.combine,
+        "missing_roles": tuple(dict.fromkeys(_code(name) for one in answers for name in one.part.missing)),
+        "parts": tuple(one.part for one in answers),
+    }
+    if not enough:
+        reasons = dict.fromkeys(one.part.verdict.partition(": ")[2] for one in lacking)
+        untrusted = [one for one in lacking if one.part.verdict.startswith("not trusted")]
+        kind = "not trusted" if untrusted and len(untrusted) == len(lacking) else "not testable"
+        return Finding(**row, **_NOTHING, verdict=f"{kind}: {'; '.join(reasons)}", direction=main[0].part.expected)
+    untrusted = [one.part.verdict for one in tested if one.part.verdict.startswith("not trusted")]
+    shown, where = _combined(principle, tested, study)
+    verdict = untrusted[0] if untrusted else word(where, _section(study))
+    return Finding(
+        **row,
+        verdict=verdict,
+        probability=where.beyond,
+        estimand=shown.estimand,
+        mean=shown.mean,
+        lower=shown.lower,
+        upper=shown.upper,
+        model=shown.model,
+        p_rope=where.inside,
+        p_opposed=where.against,
+        smallest=shown.smallest,
+        direction=shown.expected,
+        mcse=shown.mcse,
+        prior_sensitivity=shown.prior_sensitivity,
+        likelihood_sensitivity=shown.likelihood_sensitivity,
+        sd=shown.sd,
+        mean_mcse=shown.mean_mcse,
+    )
+
+
+_NOTHING: Mapping[str, Any] = {
+    **dict.fromkeys(("probability", "mean", "lower", "upper", "p_rope", "p_opposed", "smallest", "mcse"), math.nan),
+    **dict.fromkeys(("prior_sensitivity", "likelihood_sensitivity", "sd", "mean_mcse"), math.nan),
+    "estimand": "",
+    "model": "",
+}
+
+
+def _combined(principle: Principle, tested: Sequence[_Answer], study: Study) -> tuple[Part, Chances]:
+    """Return what stands for the row, and its chances."""
+    draws = [one.draws for one in tested if one.draws is not None]
+    if len(tested) == 1:
+        part = tested[0].part
+        return part, Chances(part.beyond, part.inside, part.against)
+    if principle.combine == "all":
+        return min((one.part for one in tested), key=lambda part: part.beyond), together(draws)
+    mean = averaged(draws)
+    where = chances(mean.oriented, mean.smallest)
+    first = tested[0].part
+    turned = first.expected if all(one.part.expected == first.expected for one in tested) and first.expected else 1
+    values = turned * mean.oriented
+    tail = (1 - study.config.report.interval) / 2
+    shown = asdict(first) | {
+        "estimand": f"mean({', '.join(one.part.estimand for one in tested)})",
+        "expected": turned,
+        "smallest": mean.smallest,
+        "mean": float(values.mean()),
+        "lower": float(np.quantile(values, tail)),
+        "upper": float(np.quantile(values, 1 - tail)),
+        "sd": float(values.std(ddof=1)),
+        "mcse": max(one.part.mcse for one in tested),
+        "mean_mcse": float(values.std(ddof=1)) * max(one.part.mean_mcse / one.part.sd for one in tested),
+        "prior_sensitivity": max(one.part.prior_sensitivity for one in tested),
+        "likelihood_sensitivity": max(one.part.likelihood_sensitivity for one in tested),
+    }
+    return Part(**shown), where
+
+
+def contrast_name(contrast: Mapping[str, float]) -> str:
+    """Return a contrast as text.
+
+    Examples
+    --------
+    >>> contrast_name({"time_early": 1.0, "time_late": -1.0})
+    'time_early - time_late'
+    """
+    text = ""
+    for name, weight in contrast.items():
+        sign_ = "-" if weight < 0 else "+"
+        size = "" if abs(weight) == 1 else f"{abs(weight):g} "
+        text += f" {sign_} {size}{name}" if text or weight < 0 else f"{size}{name}"
+    return text.strip()
+
+
+def _section(study: Study) -> PrinciplesSection:
+    from ..data.config import PrinciplesSection
+
+    return study.config.principles or PrinciplesSection()
+
+
+def _words(study: Study, question: Question) -> dict[str, str]:
+    """Say what a quantity is, with the study's labels; with the slot's words where the study has no variable."""
+    from .principles import slots
+
+    found: dict[str, str] = {}
+    for language, template in question.test.words.items():
+        labels = {
+            name: study.variables[question.names[name]].label
+            if question.names.get(name) in study.variables
+            else slots()[name].words[language]
+            for name in slot_names(template)
+        }
+        found[language] = fill(template, labels)
+    return found
+
+
+def _reason(question: Question) -> str:
+    obstacle = question.obstacle
+    assert obstacle is not None
+    match obstacle.kind:
+        case "needs":
+            return "needs " + "; ".join(slot.words["en"] for slot in question.missing)
+        case "model":
+            return f"model {obstacle.detail} is not available yet"
+        case "option":
+            return f"model {obstacle.detail} is not available yet"
+        case "estimand":
+            return f"no {question.test.kind} model of this study has {obstacle.detail}"
+        case _:
+            return f"the data cannot carry the model: {obstacle.detail}"
+
+
+def _code(slot: str) -> str:
+    from .principles import slots
+
+    return slots()[slot].code
+
+
+def _short(verdict: str) -> str:
+    """Keep what failed and leave out what to do about it, which stands with the model."""
+    return verdict if len(verdict) < 120 else verdict[:117].rstrip() + "…"
