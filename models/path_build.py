@@ -144,8 +144,12 @@ def _rows(
             rules.append((f"{variable} unknown", raw_values(study, variable, everything).notna().to_numpy()))
     if options.time != "none":
         rules.append(("time unknown", ~np.isnan(times)))
-    for source in dict.fromkeys(arrow.source for arrow in arrows.session if arrow.random):
-        rules.append((f"{source} not rated, whose path differs between clients", rated[source].to_numpy()))
+    # A missing rating is integrated where its path is one number; the previous session's starts a series anew.
+    differs = ("whose path differs between clients", [a for a in arrows.session if a.random])
+    changes = ("whose path has moderators", list(arrows.session) if moderators else [])
+    for why, paths in (differs, changes):
+        for source in dict.fromkeys(arrow.source for arrow in paths if not arrow.lag):
+            rules.append((f"{source} not rated, {why}", rated[source].to_numpy()))
     selection = apply_rules(everything, rules)
     if len(selection.rows) == 0:
         reasons = "; ".join(f"{reason}: {n}" for reason, n in selection.excluded)

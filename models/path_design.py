@@ -43,7 +43,7 @@ Names of the posterior variables (dims in brackets; internal scale; absent where
 ``therapist_effects[therapist, …]``             d of each therapist
 ``initial_shift[initial]``                      sessions that start a series, for responses with lagged paths:
 ``initial_loading[initial_mean]``               loadings on the latent means (``safety|depth``)
-``initial_path[initial_path]``                  paths among their deviations
+``initial_path[initial_step]``                  paths among their deviations
 ``initial_sd[initial]``                         residual SDs
 ``cutpoints[cut]``                              an ordinal outcome (PyMC)
 ``missing_client[hole_client]`` (and therapist)  covariates that are not known, standard normal
@@ -351,7 +351,7 @@ class PathDesign:
             "therapist_free_other": above,
             "initial": list(self.initial),
             "initial_mean": [f"{a}|{b}" for a, b in self.initial_means],
-            "initial_path": [f"{a}<-{b}" for a, b in self.initial_paths],
+            "initial_step": [f"{a}<-{b}" for a, b in self.initial_paths],
             "residual": [v for v in variables if v not in self.outcome_names or self.measure(v).family == "gaussian"],
             "hole_client": list(range(len(self.holes["client"]))),
             "hole_therapist": list(range(len(self.holes["therapist"]))),
