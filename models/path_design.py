@@ -144,10 +144,9 @@ class PathDesign:
         Names of the time columns and their internal values, (rows, terms).
     scales
         Raw units per internal unit of each time column.
-    t, t_scale
-        Time that clients' own trends multiply, internal, and raw units per internal unit.
-    centred_time
-        Time as a moderator: SDs from the mean, (rows,), with its mean and SD in raw units.
+    t, t_centre, t_scale
+        Time that clients' own trends multiply and that moderates paths: SDs from the mean, (rows,), with its mean
+        and SD in raw units. Centred, so that a latent mean is the usual level in the middle of what was observed.
     previous
         Row of the client's previous session, −1 where a series starts, (rows,).
     priors
@@ -184,9 +183,8 @@ class PathDesign:
     T: Floats
     scales: Floats
     t: Floats
+    t_centre: float
     t_scale: float
-    centred_time: Floats
-    time_centre: tuple[float, float]
     previous: Ints
     priors: Mapping[str, Prior]
     account: RowAccount

@@ -241,7 +241,7 @@ def _times_ratio(values: Values, source: Node, target: Node) -> Values:
 def moderator_scale(design: PathDesign, name: str) -> float:
     """Return raw units of a moderator per internal unit."""
     covariate = design.covariate(name)
-    return covariate.factor.scale if covariate is not None else design.time_centre[1]
+    return covariate.factor.scale if covariate is not None else design.t_scale
 
 
 def _random_paths(design: PathDesign, known: Once) -> Iterator[Estimand]:

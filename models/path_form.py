@@ -363,7 +363,7 @@ def _node(arrow: Arrow) -> str:
 def moderator(design: PathDesign, name: str) -> Floats:
     """Return the values of a moderator of session paths, (rows,): SDs from its mean, 0 or 1 for categories."""
     if name == "time":
-        return design.centred_time
+        return design.t
     one = design.covariate(name)
     assert one is not None  # options are checked
     unit = design.client if one.level == "client" else design.therapist_of[design.client]
