@@ -75,7 +75,7 @@ def design(study: Study, name: str, options: ModelSection) -> PathDesign:
 
 def equation(design: PathDesign) -> str:
     """Return the model in LaTeX, with the terms that this design has."""
-    trend = " + b_{v,c}\\,t_i" if design.trends else ""
+    trend = " + b_{v,c}\\,(t_i - \\bar t)" if design.trends else ""
     slope = " + T_i's_v" if design.terms else ""
     therapists = " + m_{v,t}" if design.has_therapists else ""
     before = " + \\sum_w \\Phi_{vw}(r_{w,i-1} - E_w(i-1))" if design.dynamic else ""

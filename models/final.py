@@ -9,7 +9,7 @@ Equation
 
     .. math::
 
-        r_{vi} &= \mu_v + T_i's_v + m_{v,c} + m_{v,t} + b_{v,c}\,t_i + e_{vi} \\
+        r_{vi} &= \mu_v + T_i's_v + m_{v,c} + m_{v,t} + b_{v,c}\,(t_i - \bar t) + e_{vi} \\
         g(o_c) &= \alpha + \sum_v b_v\,(m_{v,c} + m_{v,t}) + \sum_v b'_v\,b_{v,c} + \Gamma'a_c + w_t
 
     Latent means and rates of change correlate freely. *g* is the identity (a Gaussian outcome) or the logit

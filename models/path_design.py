@@ -5,7 +5,7 @@ responses *v* of session *i*, client *c* and therapist *t* deviate from the clie
 
 .. math::
 
-    E_{v,ct}(i) &= \mu_v + T_i' s_v + m_{v,c} + m_{v,t} + b_{v,c}\,t_i \\
+    E_{v,ct}(i) &= \mu_v + T_i' s_v + m_{v,c} + m_{v,t} + b_{v,c}\,(t_i - \bar t) \\
     r_{vi} &= E_v(i) + \sum_w A_{vw}\,(r_{wi} - E_w(i)) + \sum_w \Phi_{vw}\,(r_{w,i-1} - E_w(i-1)) + e_{vi}
 
 so that paths of the *session* level (A in the same session, Φ from the previous one) multiply deviations
@@ -67,6 +67,10 @@ from .priors import Prior
 
 if TYPE_CHECKING:
     from .families import Law
+
+
+ZERO = "0"
+"""What a parameter is tied to that is nothing."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,8 @@ class PathDesign:
     account, notes
         What became of the rows; what a reader should know.
     ties
-        Equal parameters: ``variable[element]`` → the one whose value it has.
+        Equal parameters: ``variable[element]`` → the one whose value it has, or :data:`ZERO`; ``cor_client`` and
+        ``cor_therapist`` → :data:`ZERO` for independent effects. Clients' effects whose SD is zero are not there.
     """
 
     kind: str
@@ -373,4 +378,4 @@ class PathDesign:
         return own if own is not None else self.priors[variable]
 
 
-__all__ = ["Covariate", "Moderation", "PathDesign"]
+__all__ = ["ZERO", "Covariate", "Moderation", "PathDesign"]
