@@ -31,6 +31,10 @@ __all__ = [
 ]
 
 
+MOST_PARAMETERS = 32
+"""In more dimensions than these NUTS takes less time than importance sampling, which seldom succeeds there."""
+
+
 def sample(
     compiled: Compiled,
     *,
@@ -49,8 +53,8 @@ def sample(
     compiled
         The system.
     sampler
-        ``auto``: importance sampling if k̂ < 0.5 and its effective sample size reaches the number of
-        draws, else NUTS. ``importance``: whatever k̂ says (diagnostics will judge it). ``nuts``: NUTS.
+        ``auto``: importance sampling if there are at most :data:`MOST_PARAMETERS` parameters, k̂ < 0.5 and its
+        effective sample size reaches the number of draws, else NUTS. ``importance``: whatever k̂ says (diagnostics will judge it). ``nuts``: NUTS.
     chains, draws, warmup, seed, target_accept, progress
         As in :func:`sample_nuts`.
 
@@ -63,7 +67,9 @@ def sample(
     mode = find_mode(compiled)
     found = time.perf_counter() - started
     note = ""
-    if sampler != "nuts":
+    if sampler == "auto" and compiled.system.dimension > MOST_PARAMETERS:
+        note = f"importance sampling not tried: {compiled.system.dimension} parameters"
+    elif sampler != "nuts":
         if progress is not None:
             progress.phase("importance sampling")
         result = sample_importance(compiled, mode, chains=chains, draws=draws, seed=seed)
