@@ -54,7 +54,8 @@ def sample(
         The system.
     sampler
         ``auto``: importance sampling if there are at most :data:`MOST_PARAMETERS` parameters, k̂ < 0.5 and its
-        effective sample size reaches the number of draws, else NUTS. ``importance``: whatever k̂ says (diagnostics will judge it). ``nuts``: NUTS.
+        effective sample size reaches the number of draws, else NUTS. ``importance``: whatever k̂ says
+        (diagnostics will judge it). ``nuts``: NUTS.
     chains, draws, warmup, seed, target_accept, progress
         As in :func:`sample_nuts`.
 
