@@ -171,7 +171,8 @@ def _coefficients(design: PathDesign, level: Level, draws: Mapping[str, Floats])
     return found
 
 
-def _within_sds(design: PathDesign, draws: Mapping[str, Floats], now: Floats, before: Floats) -> dict[Node, Floats]:
+def within_covariance(design: PathDesign, draws: Mapping[str, Floats], now: Floats, before: Floats) -> Floats:
+    """Return the covariance of deviations from the expected course, (draws, responses, responses), internal scale."""
     size = len(design.names)
     residual = draws["sd_residual"][:, :size]
     solve = np.linalg.inv(np.eye(size) - now)
@@ -181,7 +182,11 @@ def _within_sds(design: PathDesign, draws: Mapping[str, Floats], now: Floats, be
     if design.dynamic:
         for _ in range(STEPS):
             total = shock + carry @ total @ carry.transpose(0, 2, 1)
-    sd = np.sqrt(np.einsum("svv->sv", total))
+    return np.asarray(total)
+
+
+def _within_sds(design: PathDesign, draws: Mapping[str, Floats], now: Floats, before: Floats) -> dict[Node, Floats]:
+    sd = np.sqrt(np.einsum("svv->sv", within_covariance(design, draws, now, before)))
     found = {name: sd[:, v] for v, name in enumerate(design.names)}
     return found | {f"lag({name})": values for name, values in found.items()}
 
@@ -190,13 +195,23 @@ def _between_sds(
     design: PathDesign, level: Level, draws: Mapping[str, Floats], coefficients: Mapping[Edge, Floats]
 ) -> dict[Node, Floats]:
     """SDs of latent means at a level: (I − B)⁻¹ (Γ a + d)."""
-    count = len(draws["intercept"])
-    one = np.ones(count)
     known = [c.name for c in design.of_level(level)]
+    one = np.ones(len(draws["intercept"]))
     found: dict[Node, Floats] = dict.fromkeys((*known, *design.outcome_names), one)
+    labels, covariance = between_covariance(design, level, draws, coefficients)
+    sd = np.sqrt(np.einsum("sii->si", covariance))
+    return found | {name: sd[:, i] for i, name in enumerate(labels) if name not in found}
+
+
+def between_covariance(
+    design: PathDesign, level: Level, draws: Mapping[str, Floats], coefficients: Mapping[Edge, Floats]
+) -> tuple[list[Node], Floats]:
+    """Return labels and covariance of a level's covariates and latent effects, (draws, labels, labels)."""
+    count = len(draws["intercept"])
+    known = [c.name for c in design.of_level(level)]
     effects = list(design.client_effects if level == "client" else design.therapist_effects)
     if not effects:
-        return found
+        return [], np.zeros((count, 0, 0))
     labels = [*known, *effects]
     covariance = np.zeros((count, len(labels), len(labels)))
     if known:
@@ -209,8 +224,7 @@ def _between_sds(
         if source in labels and target in labels and target not in design.outcome_names:
             direct[:, labels.index(target), labels.index(source)] = path
     solve = np.linalg.inv(np.eye(len(labels)) - direct)
-    total = np.sqrt(np.einsum("sij,sjk,sik->si", solve, covariance, solve))
-    return found | {name: total[:, i] for i, name in enumerate(labels) if name not in found}
+    return labels, np.asarray(solve @ covariance @ solve.transpose(0, 2, 1))
 
 
 def disturbances(design: PathDesign, level: Level, draws: Mapping[str, Floats]) -> Floats:
@@ -229,4 +243,7 @@ def disturbances(design: PathDesign, level: Level, draws: Mapping[str, Floats]) 
     return np.asarray(sd[:, :, None] * np.linalg.cholesky(correlation + jitter))
 
 
-__all__ = ["Algebra", "Route", "algebra", "disturbances", "edges", "mediated", "routes", "session_matrices"]
+__all__ = [
+    "Algebra", "Route", "algebra", "between_covariance", "disturbances", "edges", "mediated", "routes",
+    "session_matrices", "within_covariance",
+]  # fmt: skip

@@ -45,8 +45,9 @@ def with_defaults(study: Study, name: str, kind: str, options: ModelSection) -> 
 
 
 def build_paths(
-    study: Study, kind: str, name: str, options: ModelSection, arrows: Arrows, moderators: tuple[str, ...] = ()
-) -> PathDesign:
+    study: Study, kind: str, name: str, options: ModelSection, arrows: Arrows, moderators: tuple[str, ...] = (),
+    *, single: bool = False,
+) -> PathDesign:  # fmt: skip
     """Return the design of a path model.
 
     Parameters
@@ -61,6 +62,8 @@ def build_paths(
         Checked paths.
     moderators
         ``time`` or variables of clients that may change every session path.
+    single
+        Whether one session per client will do, because the caller leaves clients' effects out.
 
     Raises
     ------
@@ -123,7 +126,7 @@ def build_paths(
     )
     starts = series_starts(study, options, rows, axis.values, links) if needed else ()
     design = dataclasses.replace(design, account=_account(design, starts))
-    _refuse_degenerate(study, design)
+    _refuse_degenerate(study, design, single=single)
     return dataclasses.replace(design, priors=override_priors(study, design))
 
 
@@ -278,13 +281,13 @@ def _trends(arrows: Arrows, options: ModelSection) -> tuple[str, ...]:
 # --- what data cannot carry ------------------------------------------------------------------------
 
 
-def _refuse_degenerate(study: Study, design: PathDesign) -> None:
+def _refuse_degenerate(study: Study, design: PathDesign, *, single: bool) -> None:
     """Refuse designs whose likelihood has no maximum or says nothing."""
     faults = []
     if design.clients < 2:
         rule = "Differences between clients need at least two clients."
         faults.append(fault(study, design.name, "session", rule, f"{design.clients} client", "Add clients."))
-    elif int(np.bincount(design.client).max()) < 2:
+    elif not single and int(np.bincount(design.client).max()) < 2:
         rule = "Telling clients from sessions needs clients with two or more sessions."
         faults.append(fault(study, design.name, "session", rule, "one session per client", "Add sessions."))
     for o, outcome in enumerate(design.outcomes):

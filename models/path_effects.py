@@ -58,9 +58,17 @@ def path_estimands(design: PathDesign) -> tuple[Estimand, ...]:
         found += _mediation(design, known, level)
     found += _moderation(design, known)
     found += _random_paths(design, known)
-    found += _courses(design, known)
-    found += _differences(design, known)
+    found += described(design, known)
     return tuple(found)
+
+
+def described(design: PathDesign, known: Once, level: Level | None = None) -> Iterator[Estimand]:
+    """Yield the paths of a level, or (without a level) the courses and what arrows leave unexplained."""
+    if level is not None:
+        yield from _paths(design, known, level)
+        return
+    yield from _courses(design, known)
+    yield from _differences(design, known)
 
 
 def _draws(known: Once, values: Values) -> Callable[[xr.Dataset], xr.DataArray]:

@@ -28,6 +28,7 @@ from .gaussian import (
     times,
 )
 from .marginal_rows import Equation, Sheet, add
+from .path_design import ZERO
 from .path_parameters import dims_of, element_priors, elements
 
 if TYPE_CHECKING:
@@ -124,6 +125,11 @@ class PathForm:
         own = f"{variable}[{element}]"
         return self.design.ties.get(own, own)
 
+    def poly(self, variable: str, element: str, weight: float = 1.0) -> Poly:
+        """Return ``weight · parameter``; nothing where it is zero."""
+        name = self.name(variable, element)
+        return () if name == ZERO else poly(name, weight)
+
     def _parameters(self) -> tuple[tuple[Free, ...], dict[str, float]]:
         """Return the scalar parameters, and η of every correlation block."""
         priors = element_priors(self.design)
@@ -142,9 +148,11 @@ class PathForm:
 
     def _client_structure(self, lkj: Mapping[str, float]) -> Structure:
         design = self.design
-        effects = design.client_effects
+        effects = present(design)
         holes = tuple(f"hole:{name}" for name in dict.fromkeys(name for name, _ in design.holes["client"]))
-        arrows = [a for a in design.client_arrows if a.target in design.names and a.source in design.names]
+        arrows = [a for a in design.client_arrows if a.target in effects and _node(a) in effects]
+        if not (effects or holes):
+            return Structure(("u:",), (CONSTANT,))  # the kernel wants an effect: one that nothing loads on
         blocks: list[Correlation] = []
         if "cor_client" in lkj:
             blocks.append(Correlation("cor_client", self._keys(design.client_free), lkj["cor_client"]))
@@ -211,10 +219,12 @@ class PathForm:
         """Return E_v of this session, or of the one before."""
         design = self.design
         time, trend = ("P", "p") if before else ("T", "t")
-        columns: dict[str, Poly] = {"1": poly(self.name("intercept", name))}
+        columns: dict[str, Poly] = {"1": self.poly("intercept", name)}
         for term in design.terms:
-            columns[f"{time}:{term}"] = poly(self.name("slope", f"{name},{term}"))
-        effects: dict[tuple[str, str], Poly] = {("1", f"u:{name}"): ONE}
+            columns[f"{time}:{term}"] = self.poly("slope", f"{name},{term}")
+        effects: dict[tuple[str, str], Poly] = {}
+        if name in present(design) or design.has_therapists:
+            effects["1", f"u:{name}"] = ONE
         if name in design.trends:
             effects[trend, f"u:{name}:time"] = ONE
         for level in ("client", "therapist"):
@@ -294,10 +304,10 @@ class PathForm:
         # Covariates act by way of the latent means, on which the session loads.
         columns = {key: polynomial for key, polynomial in own.columns.items() if not key.startswith("a:")}
         effects = {loading: polynomial for loading, polynomial in own.effects.items() if loading[0] == "t"}
-        add(columns, "1", poly(self.name("initial_shift", name)))
+        add(columns, "1", self.poly("initial_shift", name))
         for target, other in design.initial_means:
             if target == name:
-                loading = poly(self.name("initial_loading", f"{name}|{other}"))
+                loading = self.poly("initial_loading", f"{name}|{other}")
                 expected = self.expected(other)
                 for key, polynomial in expected.columns.items():
                     if key.startswith("a:"):
@@ -309,6 +319,8 @@ class PathForm:
         for target, other in design.initial_paths:
             if target == name:
                 parameter = self.name("initial_path", f"{name}<-{other}")
+                if parameter == ZERO:
+                    continue
                 sources[design.names.index(other)] = parameter
                 self._subtract(columns, effects, self.expected(other), poly(parameter, -1.0))
         return Equation(columns, effects, sources, self.name("initial_sd", name))
@@ -358,6 +370,11 @@ class PathForm:
 def _node(arrow: Arrow) -> str:
     """Return the latent effect that an arrow starts from."""
     return f"{arrow.source}:time" if arrow.trend else arrow.source
+
+
+def present(design: PathDesign) -> tuple[str, ...]:
+    """Return the client effects that vary at all."""
+    return tuple(e for e in design.client_effects if design.ties.get(f"sd_client[{e}]") != ZERO)
 
 
 def moderator(design: PathDesign, name: str) -> Floats:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from .model import Parameter
 from .parameters import Slot, overrides
+from .path_design import ZERO
 from .priors import Prior, Support, parse
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def dims_of(design: PathDesign) -> dict[str, tuple[str, ...]]:
     }
     found: dict[str, tuple[str, ...]] = {}
     for variable, entry in table().items():
-        if "dim" not in entry:
+        if "dim" not in entry or design.ties.get(variable) == ZERO:
             continue
         dims = several.get(variable, (entry["dim"],))
         least = 2 if variable in ("cor_client", "cor_therapist") else 1

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .path_form import PathForm
+from .path_design import ZERO
+from .path_form import PathForm, present
 from .path_parameters import dims_of, elements
 
 if TYPE_CHECKING:
@@ -74,8 +75,10 @@ def _parameter(design: PathDesign, compiled: Compiled, value: Natural, name: str
     if name == "cor_course":
         each = [correlation(compiled, value, f"cor_course[{course}]")[:, 1, 0] for course in design.courses]
         return np.column_stack(each)
-    places = [compiled.names[design.ties.get(one, one)] for one in elements(design, name, dims)]
-    return value.phi[:, places].reshape(len(value.phi), *(len(design.coords[dim]) for dim in dims))
+    names = [design.ties.get(one, one) for one in elements(design, name, dims)]
+    places = [0 if one == ZERO else compiled.names[one] for one in names]
+    found = np.where([one == ZERO for one in names], 0.0, value.phi[:, places])
+    return found.reshape(len(value.phi), *(len(design.coords[dim]) for dim in dims))
 
 
 def _effects(design: PathDesign, units: UnitEffects) -> dict[str, tuple[tuple[str, ...], Floats]]:
@@ -85,12 +88,15 @@ def _effects(design: PathDesign, units: UnitEffects) -> dict[str, tuple[tuple[st
         ("client", design.client_effects, units.client),
         ("therapist", design.therapist_effects, units.therapist),
     ):
+        drawn = present(design) if level == "client" else own
         if own:
-            found[f"{level}_effects"] = ((level, f"{level}_effect"), draws[:, :, : len(own)])
+            effects = np.zeros((*draws.shape[:2], len(own)))
+            effects[:, :, [own.index(e) for e in drawn]] = draws[:, :, : len(drawn)]
+            found[f"{level}_effects"] = ((level, f"{level}_effect"), effects)
         holes = design.holes[level]
         names = list(dict.fromkeys(name for name, _ in holes))
         if holes and own:
-            each = [draws[:, unit, len(own) + names.index(name)] for name, unit in holes]
+            each = [draws[:, unit, len(drawn) + names.index(name)] for name, unit in holes]
             found[f"missing_{level}"] = ((f"hole_{level}",), np.column_stack(each))
     return found
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from .families import observe
 from .multilevel_parameters import Parameterisation, dot, lkj_factor
+from .path_design import ZERO
 from .path_form import moderator
 from .path_parameters import dims_of, element_priors, elements
 from .priors import joint_pymc
@@ -59,7 +60,7 @@ def _parameters(design: PathDesign) -> dict[str, Tensor]:
 
     priors = element_priors(design)
     found: dict[str, Tensor] = {}
-    values: dict[str, Tensor] = {}
+    values: dict[str, Any] = {ZERO: 0.0}
     for variable, dims in dims_of(design).items():
         if variable.startswith("cor_"):
             continue
@@ -126,7 +127,7 @@ class Twin:
             return None
         factor: Tensor = pt.as_tensor(np.eye(len(names)))
         free = [names.index(e) for e in (design.client_free if level == "client" else design.therapist_free)]
-        if len(free) > 1:
+        if f"cor_{level}" in dims_of(design):
             block = lkj_factor(f"cor_{level}", f"{level}_free", len(free), self._eta(f"cor_{level}"))
             factor = factor[np.ix_(free, free)].set(block)
         if level == "client" and design.courses:
