@@ -48,8 +48,8 @@ AxisName = Literal["session", "days", "weeks", "fraction", "column"]
 RESERVED_NAMES = ("client", "session", "block", "therapist", "date", "time", "row")
 # Characters that build the dotted names of estimands (``arm[active]:time``, ``a->b``) cannot be part of a name.
 _FORBIDDEN_IN_NAMES = re.compile(r"[.:,;~*+\[\](){}<>=\"'`$\\/|]|->|^\s|\s$|^$")
-_TIME_OPTION = re.compile(r"none|linear|quadratic|log|piecewise\(\s*([0-9]+)\s*\)|spline\(\s*([0-9]+)\s*\)")
-TIME_OPTIONS = ("none", "linear", "quadratic", "log", "piecewise(k)", "spline(df)")
+_TIME_OPTION = re.compile(r"none|linear|quadratic|log|sessions|piecewise\(\s*([0-9]+)\s*\)|spline\(\s*([0-9]+)\s*\)")
+TIME_OPTIONS = ("none", "linear", "quadratic", "log", "piecewise(k)", "spline(df)", "sessions")
 
 
 class _Section(BaseModel):
@@ -169,7 +169,7 @@ class ModelSection(_Section):
     predictors: tuple[str, ...] = ()
     lag: Literal[0, 1] = 0
     own_lag: bool | None = None  # None: true exactly when lag is 1
-    time: str | None = None  # none linear quadratic log piecewise(k) spline(df)
+    time: str | None = None  # none linear quadratic log piecewise(k) spline(df) sessions
     time_axis: AxisName | None = None
     random_slopes: tuple[str, ...] | None = None
     moderators: tuple[str, ...] = ()
@@ -177,6 +177,8 @@ class ModelSection(_Section):
     by: tuple[str, ...] = ()
     centring: Literal["latent", "observed"] = "latent"
     rescale: bool = False  # congruence: map the second rater's range onto the first's
+    partner: str | None = None  # dyad: the therapist's rating of the outcome, beside two predictors
+    distinguishable: bool = True  # dyad: false where nothing but a label tells the members apart
     family: Family | None = None
     therapist_level: bool = True  # include the therapist level when the study has one
     residual: Literal["independent", "ar1"] = "independent"

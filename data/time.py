@@ -6,7 +6,7 @@ Axes
     the user's own ``[columns] time`` as it stands.
 Courses
     ``none``, ``linear``, ``quadratic``, ``log`` (log(1 + t)), ``piecewise(k)`` (two slopes that meet
-    at t = k) and ``spline(df)`` (a natural cubic spline).
+    at t = k), ``spline(df)`` (a natural cubic spline) and ``sessions`` (an average of its own for every time).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .config import AxisName
+from .config import TIME_OPTIONS, AxisName
 from .errors import Fault, InputError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .study import Study
 
 FloatArray = np.ndarray
+MOST_TIMES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ def course(times: FloatArray, option: str) -> Course:
     times
         Shape (n,), in units of the axis; NaN allowed (NaN columns in those rows).
     option
-        ``none``, ``linear``, ``quadratic``, ``log``, ``piecewise(k)`` or ``spline(df)``.
+        ``none``, ``linear``, ``quadratic``, ``log``, ``piecewise(k)``, ``spline(df)`` or ``sessions``.
 
     Returns
     -------
@@ -180,7 +181,8 @@ def course(times: FloatArray, option: str) -> Course:
         Names and columns. ``piecewise(k)``: ``time_early`` = min(t, k), ``time_late`` =
         max(t − k, 0); the coefficients are the slopes before and after t = k. ``spline(df)``:
         cardinal natural cubic splines (Wood 2017, section 5.3.1) with df + 1 knots; the
-        coefficient of ``time_s2`` is the difference between the third knot and the first.
+        coefficient of ``time_s2`` is the difference between the third knot and the first. ``sessions``: one
+        column per different time but the first, ``time_at_3`` for t = 3.
 
     Raises
     ------
@@ -225,8 +227,15 @@ def course(times: FloatArray, option: str) -> Course:
                     option, f"times run from {_span(known)}", "Choose linear, or a time axis that starts at 0."
                 )
             return _course(("log_time",), times, lambda t: np.log1p(t)[:, None])
+        case "sessions":
+            different = np.unique(known)
+            if len(different) > MOST_TIMES:
+                remedy = "Choose another course, or a time axis with fewer times."
+                raise _impossible(option, f"{len(different)} different times, at most {MOST_TIMES}", remedy)
+            names = tuple(f"time_at_{one:g}" for one in different[1:])
+            return _course(names, times, lambda t: (t[:, None] == different[1:]).astype(float))
         case _:
-            raise _impossible(option, option, "Use none, linear, quadratic, log, piecewise(k) or spline(df).")
+            raise _impossible(option, option, f"Use {', '.join(TIME_OPTIONS)}.")
 
 
 def _course(

@@ -260,12 +260,12 @@ def _effects(options: ModelSection, time: Timing) -> tuple[Effect, ...]:
     """Return intercept, time slopes and within slopes that differ between clients.
 
     Slopes of time: every column of a linear, log or piecewise course; the linear trend of a quadratic
-    or spline course, whose bends are common to all clients.
+    or spline course, whose bends are common to all clients, and of averages by session.
     """
     effects = [Effect("intercept", -1, 1.0)]
     slopes = options.random_slopes or ()
     if "time" in slopes:
-        bent = time.course.names[0] == "time_s1" or "time^2" in time.course.names
+        bent = time.course.names[0].startswith(("time_s1", "time_at_")) or "time^2" in time.course.names
         if bent:
             linear = next((f.scale for f in time.factors if f.name == "time"), time.linear_scale)
             effects.append(Effect("time", -1, linear))
