@@ -137,4 +137,7 @@ def without_draws(model: Model, design: Design, verdict: str) -> dict[str, Any]:
         "loo": [],
         "curves": [],
         "panel": None,
+        "surface": None,
+        "variants": [],
+        "variants_note": "",
     }

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..models.surface import LEVELS, ORDER, TERMS, terms
+from ..models.surface_design import observed_parts
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -76,7 +79,11 @@ def data_of(design: Design) -> tuple[Data, int]:
         values[design.holes.row[design.holes.column == index]] = np.nan
         columns[column.name] = values
     within: dict[str, Floats] = {}
-    for index, predictor in enumerate(design.predictors):
+    if design.surface is not None:
+        for place, ratings in zip(LEVELS, observed_parts(design), strict=True):
+            for term, values in zip(TERMS, terms(*ratings.T).T, strict=True):
+                columns[f"surface.{place}.{term}"] = values
+    for index, predictor in enumerate(design.predictors if design.surface is None else ()):
         within[predictor.name], between = _centred(design, index)
         columns[f"{predictor.name}.within"] = within[predictor.name]
         columns[f"{predictor.name}.between_client"] = between
@@ -154,6 +161,10 @@ def _factors(design: Design) -> dict[str, float]:
     """Return what turns internal coefficients into raw ones, by estimand."""
     sd_y = design.outcome.sd if design.family in ("gaussian", "student_t") else 1.0
     factors = {column.name: sd_y / math.prod(f.scale for f in column.factors) for column in design.fixed}
+    if design.surface is not None:
+        unit = design.predictors[0].sd
+        for term, order in zip(TERMS, ORDER, strict=True):
+            factors |= {f"surface.{place}.{term}": sd_y / unit ** int(order) for place in LEVELS}
     for predictor in design.predictors:
         factors[f"{predictor.name}.within"] = factors[f"{predictor.name}.between_client"] = sd_y / predictor.sd
     for interaction in design.interactions:

@@ -158,9 +158,9 @@ def panels(design: Design, posterior: xr.Dataset, threshold: int) -> dict[str, A
     """Lines and binned means of outcome on each predictor, within and between clients; raw units.
 
     Lines go through the sample means, so that a band shows the uncertainty of the slope; each is drawn
-    over the middle of what was observed at its level. ``None`` without predictors.
+    over the middle of what was observed at its level. ``None`` without predictors, and for a surface of two.
     """
-    if not design.predictors:
+    if not design.predictors or design.surface is not None:
         return None
     parameters = _family_parameters(design, posterior)
     anchor = _anchor(design, parameters, posterior)

@@ -49,6 +49,8 @@ COLUMNS = (
     "rhat",
 )
 
+# Names of quantities that some draws do not have (a flat surface has no axis): summarised over the draws that do.
+_PARTIAL_SUFFIXES = (".axis_slope", ".axis_intercept")
 # Names of quantities that cannot be negative, so that a direction has no meaning.
 _POSITIVE_PREFIXES = ("sd.", "share.", "reliability.", "dispersion", "precision", "nu", "icc.")
 
@@ -72,7 +74,19 @@ def has_direction(estimand: str) -> bool:
     >>> has_direction("safety.within"), has_direction("safety.within.sd"), has_direction("share.client")
     (True, False, False)
     """
-    return not (estimand.startswith(_POSITIVE_PREFIXES) or estimand.endswith(".sd") or ".sd." in estimand)
+    bounded = estimand.endswith((".sd", ".axis_defined", *_PARTIAL_SUFFIXES)) or ".sd." in estimand
+    return not (estimand.startswith(_POSITIVE_PREFIXES) or bounded)
+
+
+def may_be_undefined(estimand: str) -> bool:
+    """Whether a quantity may have no value in a draw, told by NaN; another quantity beside it says in how many.
+
+    Examples
+    --------
+    >>> may_be_undefined("surface.within.axis_slope"), may_be_undefined("surface.within.a4")
+    (True, False)
+    """
+    return estimand.endswith(_PARTIAL_SUFFIXES)
 
 
 def estimand_draws(estimands: Sequence[Estimand], posterior: xr.Dataset) -> xr.Dataset:
@@ -157,12 +171,14 @@ def estimates_frame(
         Label(*(str(quantities[name].values[i]) for name in ("estimand", "level", "target", "unit", "scale")))
         for i in range(draws.shape[2])
     ]
-    found = quality(draws)
+    found = _quality(draws, labels)
     flat = draws.reshape(-1, draws.shape[2])
     tail = (1 - interval) / 2
     rows: list[dict[str, Any]] = []
     for index, label in enumerate(labels):
         values = flat[:, index]
+        if may_be_undefined(label.estimand) and np.isnan(values).sum() < values.size - 1:
+            values = values[~np.isnan(values)]
         lower, median, upper = (float(q) for q in np.quantile(values, [tail, 0.5, 1 - tail]))
         rows.append(
             {
@@ -187,6 +203,17 @@ def estimates_frame(
             }
         )
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _quality(draws: Floats, labels: Sequence[Label]) -> dict[str, Floats]:
+    """Return the quality of each quantity; NaN where some draws have no value and may have none."""
+    partial = [
+        i for i, label in enumerate(labels) if may_be_undefined(label.estimand) and np.isnan(draws[:, :, i]).any()
+    ]
+    if partial:
+        draws = draws.copy()
+        draws[:, :, partial] = 0.0  # constant: quality has nothing to say about it
+    return quality(draws)
 
 
 def direction(values: Floats) -> float:

@@ -37,6 +37,8 @@ _SUMMARY_CODE = (
     "card",
     "curves",
     "paths",
+    "surfaces",
+    "variants",
     "export",
     "diagnostics",
 )

@@ -11,11 +11,11 @@ import numpy as np
 
 from ..data.config import ReportSection
 from ..models.path_design import PathDesign
-from . import card, comparison, curves, paths, predictive
+from . import card, comparison, curves, paths, predictive, surfaces, variants
 from .crosscheck import crosscheck
 from .diagnostics import diagnose
 from .draws import joint, predictive_group
-from .estimates import estimand_draws, estimates_frame, worth
+from .estimates import estimand_draws, estimates_frame, may_be_undefined, worth
 from .fit import Diagnostics, Fit, Provenance
 from .prior import prior_draws
 from .remedies import record
@@ -59,7 +59,8 @@ def judge(model: Model, design: Design, tree: xr.DataTree, sampler: str) -> Diag
     """Diagnose parameters and estimands together."""
     posterior = tree["posterior"].to_dataset()
     quantities = estimand_draws(model.estimands(design), posterior)
-    values = quantities["value"].transpose("chain", "draw", "quantity").values
+    judged = [not may_be_undefined(str(name)) for name in quantities["estimand"].values]
+    values = quantities["value"].transpose("chain", "draw", "quantity").values[:, :, judged]
     return diagnose(tree, values, sampler=sampler)
 
 
@@ -131,6 +132,7 @@ def summarise(
         "estimands": card.meanings(model, design),
         **own,
     }
+    content |= variants.compare(model, design, seed)
     content["timings"] = {**content["timings"], "summaries": time.perf_counter() - started}
     groups = {
         name: fit.posterior[name].to_dataset()
@@ -166,5 +168,6 @@ def _multilevel_parts(
         "ppc_target": predictive.replication_target(design),
         "loo": scores,
         **curves.pictures(design, full, stream(seed, "curves"), report.disclosure.threshold, references),
+        "surface": surfaces.picture(design, full, report.rope),
     }
     return parts, statistics

@@ -125,7 +125,7 @@ def simulate_surface(
     client = np.repeat(np.arange(clients), count)
     groups = max(therapists, 1)
     present = 1.0 if therapists else 0.0
-    seat = rng.permutation(np.arange(clients) % groups)[client]
+    seat = (np.arange(clients) % groups)[client]
     usual = np.array([truth.mean_x, truth.mean_z]) + _pair(rng, clients, truth.sd_client, truth.cor_client)[client]
     usual = usual + present * _pair(rng, groups, truth.sd_therapist, truth.cor_therapist)[seat]
     ratings = usual + _pair(rng, len(client), truth.sd_session, truth.cor_session)

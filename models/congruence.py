@@ -1,4 +1,4 @@
-r"""Congruence: does it matter that client and therapist agree, beyond how high their ratings are?
+r"""Congruence: what agreement of client and therapist goes with, beyond how high their ratings are.
 
 Question
     Two raters rate the same thing in every session (the client's and the therapist's felt safety, or alliance).
@@ -23,16 +23,16 @@ Equation
 
 Parameters, in the language of therapy
     ``surface.within.a1``: both rate the session one point safer than usual. ``a3``: the client rates it one point safer
-    than usual, the therapist one point less. ``a4``: the further the two ratings part, in whatever direction; below zero
-    disagreement costs. ``a2``: whether agreement on high and on low ratings differs from agreement in the middle. ``a5`` and
-    the first principal axis: whether the best place is agreement itself. ``surface.between_client.*``: the same for
-    what is usual for clients.
+    than usual, the therapist one point less. ``a4``: the further the two ratings part, in whatever direction; below
+    zero disagreement costs. ``a2``: whether agreement on high and on low ratings differs from agreement in the middle.
+    ``a5`` and the first principal axis: whether the best place is agreement itself. ``surface.between_client.*``: the
+    same for what is usual for clients.
 
 Assumptions
     Normal latent means and residuals; the surface is quadratic and the same for all clients; therapists differ in the
-    outcome by an intercept. Both ratings have the same meaning, point by point: the model cannot test that. A congruence
-    effect cannot say which direction of disagreement is worse (Humberg, Nestler & Back 2019). Associations, not
-    effects of treatment.
+    outcome by an intercept. Both ratings have the same meaning, point by point: the model cannot test that. A
+    congruence effect cannot say which direction of disagreement is worse (Humberg, Nestler & Back 2019). Associations,
+    not effects of treatment.
 
     Products of latent quantities have no closed integral: with latent centring the model runs in PyMC, with observed
     centring (``centring = "observed"``) in the marginal kernel, whose between surface is flattened by the error of the
@@ -148,8 +148,9 @@ MODEL = Model(
     title="Agreement of two raters",
     question="Does it matter that client and therapist agree, beyond how high their ratings are?",
     words=(
-        "A multilevel response surface: the outcome may bend with both raters' ratings, on one metric, within clients and "
-        "between clients; slope and curvature along the lines of agreement and disagreement say what agreement goes with."
+        "A multilevel response surface: the outcome may bend with both raters' ratings, on one metric, within and "
+        "between clients; slope and curvature along the lines of agreement and disagreement say what agreement goes "
+        "with."
     ),
     equation=equation,
     references=("edwards1993", "edwards2002", "humberg2019", "nestler2019", "schonbrodt2016"),

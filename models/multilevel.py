@@ -29,8 +29,8 @@ def multilevel(design: Design, parameterisation: Parameterisation = "noncentred"
         From :func:`safezone.models.build.build`.
     parameterisation
         ``noncentred`` samples standardised effects (good with few sessions per client), ``centred``
-        the effects themselves (good with many), ``nested`` clients' totals around their therapists' (good with many; for
-        random intercepts only).
+        the effects themselves (good with many), ``nested`` clients' totals around their therapists' (good with
+        many; for the random intercepts of a surface only).
 
     Returns
     -------

@@ -47,6 +47,7 @@ def latent_responses(
     now, before = _path_matrices(builder)
     intercept, slopes = equations = _predictor_equations(builder)
     deviation: list[Tensor] = []
+    usual: list[Tensor] = []
     if design.surface is not None:
         below = _latent_means(builder, ratings, {"client": None, "therapist": None})
         own, held = level_columns(design)
@@ -73,7 +74,9 @@ def latent_responses(
         if target == size - 1:
             mean = mean + outcome_part(builder, fixed, clients, therapists, intercepts=False)
             if design.surface is not None:
-                mean = mean + surface_part(builder, "within", deviation) + surface_part(builder, "between_client", usual)
+                mean = (
+                    mean + surface_part(builder, "within", deviation) + surface_part(builder, "between_client", usual)
+                )
             elif clients is not None and _multiplies_deviation(design):
                 deviation = _deviations(design, fixed, means, values, (now, before), (intercept, slopes))
                 mean = mean + within_part(builder, fixed, deviation, clients)

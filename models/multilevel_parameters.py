@@ -54,7 +54,7 @@ class Builder:
 
         model = pm.modelcontext(None)
         if name in model.named_vars:
-            return model[name]
+            return model[name]  # type: ignore[no-any-return]
         if name == "cutpoints":
             return self._ordered(name, "cut")
         if name == "ends":
@@ -116,7 +116,9 @@ class Builder:
         import pytensor.tensor as pt
 
         design = self.design
-        above = self.effects("therapist", dim.replace("client", "therapist"), name.replace("client", "therapist"), prefix)
+        above = self.effects(
+            "therapist", dim.replace("client", "therapist"), name.replace("client", "therapist"), prefix
+        )
         size = len(design.coords[dim])
         centre = pt.zeros((design.clients, size)) + location
         if above is not None:

@@ -1,6 +1,7 @@
-"""Two raters of one thing: are their ratings on one metric, and which pairs does a study have?
+"""Two raters of one thing: the pairs that a study has, and whether their ratings are on one metric.
 
-A response surface compares the two ratings point by point, so that one point must mean the same for both (Edwards 2002).
+A response surface compares the two ratings point by point, so that one point must mean the same for both (Edwards
+2002).
 """
 
 from __future__ import annotations
@@ -85,7 +86,9 @@ def rater_notes(study: Study, options: ModelSection) -> tuple[str, ...]:
     if first.rater is not None and first.rater == second.rater:
         notes.append(f"Both ratings come from the {first.rater}: the surface compares two ratings, not two people.")
     if first.role != second.role:
-        notes.append(f"{first.name} and {second.name} have different roles: agreement presumes that they rate one thing.")
+        notes.append(
+            f"{first.name} and {second.name} have different roles: agreement presumes that they rate one thing."
+        )
     if options.rescale:
         notes.append(f"{second.name} was mapped from its own range onto that of {first.name}.")
     return tuple(notes)

@@ -54,9 +54,7 @@ def rating(study: Study, options: ModelSection, variable: str) -> Floats:
     return np.asarray(target[0] + (raw - own[0]) * (target[1] - target[0]) / (own[1] - own[0]))
 
 
-def predictor_scales(
-    study: Study, name: str, options: ModelSection, rows: Ints
-) -> tuple[tuple[Measure, ...], Floats]:
+def predictor_scales(study: Study, name: str, options: ModelSection, rows: Ints) -> tuple[tuple[Measure, ...], Floats]:
     """Return the predictors' scales and internal values, shape (rows, K).
 
     Each is z-scored by its own mean and SD, except the two ratings of a congruence model, which keep one metric: they

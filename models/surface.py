@@ -108,8 +108,9 @@ def first_axis(b: Floats) -> Axis:
               t = -\frac{b_2\cos\varphi - b_1\sin\varphi}{2\lambda_2}
 
     which are the formulas of Edwards & Parry (1993) without their division by b4 and by the determinant: a ridge has
-    no single stationary point and yet an axis. There is none where curvatures are alike in every direction (or the surface
-    is flat), none that can be placed where :math:`\lambda_2` is nil, and none within reach where it is too steep.
+    no single stationary point and yet an axis. There is none where curvatures are alike in every direction (or the
+    surface is flat), none that can be placed where :math:`\lambda_2` is nil, and none within reach where it is too
+    steep.
     """
     b1, b2, b3, b4, b5 = np.moveaxis(np.asarray(b, dtype=np.float64), -1, 0)
     spread = np.hypot(b3 - b5, b4)
@@ -142,8 +143,6 @@ def moments(b: Floats, mean: Floats, covariance: Floats) -> tuple[Floats, Floats
     qm = np.einsum("sij,sj->si", q, mean)
     product = q @ covariance
     slope = linear + 2 * qm
-    expected = (
-        np.einsum("si,si->s", linear, mean) + np.einsum("si,si->s", mean, qm) + np.einsum("sii->s", product)
-    )
+    expected = np.einsum("si,si->s", linear, mean) + np.einsum("si,si->s", mean, qm) + np.einsum("sii->s", product)
     variance = np.einsum("si,sij,sj->s", slope, covariance, slope) + 2 * np.einsum("sij,sji->s", product, product)
     return expected, variance

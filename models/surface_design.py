@@ -52,4 +52,20 @@ def level_columns(design: Design) -> tuple[Floats, Floats]:
     return own, np.nan_to_num(usual)
 
 
-__all__ = ["level_columns", "surface_of"]
+def observed_parts(design: Design) -> tuple[Floats, Floats]:
+    """Return both ratings' deviations from the clients' observed means, and these means, internal, (rows, 2) each.
+
+    NaN where a rating is missing; the means are over the rows of the design.
+    """
+    if not design.latent:
+        between = design.surface.between if design.surface is not None else np.zeros_like(design.x)
+        return design.x, between
+    known = ~np.isnan(design.x)
+    parts = zip(known.T, np.nan_to_num(design.x).T, strict=True)
+    sums = [(np.bincount(design.client, k), np.bincount(design.client, v)) for k, v in parts]
+    count, total = (np.stack(each, axis=1) for each in zip(*sums, strict=True))
+    usual = (total / np.maximum(count, 1))[design.client]
+    return design.x - usual, usual
+
+
+__all__ = ["level_columns", "observed_parts", "surface_of"]

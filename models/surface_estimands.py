@@ -24,7 +24,7 @@ from .quantities import (
     residual_variance,
     standard_deviations,
 )
-from .surface import COMBINATIONS, LEVELS, ORDER, TERMS, VARIABLES, Axis, combination, first_axis, moments, rescaled
+from .surface import COMBINATIONS, LEVELS, TERMS, VARIABLES, Axis, combination, first_axis, moments, rescaled
 from .surface_design import level_columns
 
 if TYPE_CHECKING:
@@ -137,9 +137,9 @@ def axis(design: Design, posterior: xr.Dataset, place: str) -> Axis:
 
 _MEANINGS = {
     "a1": "Slope of {y} where both ratings rise together (line of congruence), at the centre.",
-    "a2": "Curvature of {y} along the line of congruence: does agreement at the ends differ from agreement in the middle?",
+    "a2": "Curvature of {y} along the line of congruence: whether agreement at the ends differs from the middle.",
     "a3": "Slope of {y} where {x} rises and {z} falls (line of incongruence), at the centre.",
-    "a4": "Curvature of {y} along the line of incongruence: below zero, {y} is lower the further the ratings are apart.",
+    "a4": "Curvature of {y} along the line of incongruence: below zero, {y} is lower the further the ratings part.",
     "a5": "Whether {y} bends more with {x} than with {z}; zero where the ridge lies along the line of congruence.",
     "b1": "Slope of {y} on {x} at the centre.",
     "b2": "Slope of {y} on {z} at the centre.",
@@ -155,7 +155,7 @@ _PLACES = {
 
 def _coefficient(design: Design, place: str, name: str) -> list[Estimand]:
     x, z = design.predictors
-    second = name in TERMS and ORDER[TERMS.index(name)] == 2 or name in ("a2", "a4", "a5")
+    second = name in ("a2", "a4", "a5", "b3", "b4", "b5")
     unit = x.unit or "units"
     per = f"squared {unit}" if second else unit
     return list(
@@ -171,28 +171,25 @@ def _coefficient(design: Design, place: str, name: str) -> list[Estimand]:
 
 
 def _axis(design: Design, place: str) -> list[Estimand]:
-    """The first principal axis; NaN where a draw has none, with the share of draws that have one."""
+    """Return the first principal axis; NaN where a draw has none, with the share of draws that have one."""
     x, z = design.predictors
     parts: tuple[tuple[str, str, str, Draws], ...] = (
         (
             "axis_defined",
             "share",
-            "Share of draws in which the surface has a first principal axis within reach of data; the axis is "
-            "summarised over these.",
+            "Share of draws in which the surface has a first principal axis; the axis is summarised over these.",
             lambda p: _like(p, axis(design, p, place).defined.astype(np.float64)),
         ),
         (
             "axis_intercept",
             x.unit or "units",
-            f"Where the first principal axis meets the centre of {x.label}: {z.label} above its own centre; 0 on the line "
-            "of congruence.",
+            f"First principal axis: {z.label} above the centre where {x.label} is at it; 0 on the line of congruence.",
             lambda p: _like(p, axis(design, p, place).intercept),
         ),
         (
             "axis_slope",
             f"{z.unit or 'units'} per {x.unit or 'unit'}",
-            "Slope of the first principal axis, along which the surface falls least or rises most; 1 on the line of "
-            "congruence.",
+            "Slope of the first principal axis, where the surface rises most or falls least; 1 is congruence.",
             lambda p: _like(p, axis(design, p, place).slope),
         ),
     )

@@ -1,8 +1,8 @@
 """Simpler surfaces to set beside the full one: agreement only, rising ridge, a plane, nothing.
 
-Each variant keeps the full surface at one level and restricts it at the other, so that a comparison speaks about one level.
-Variants centre at observed means, whatever the model does, because the marginal kernel then fits each of them in a
-second: the surface's columns simply join F.
+Each variant keeps the full surface at one level and restricts it at the other, so that a comparison speaks about one
+level. Variants centre at observed means, whatever the model does, because the marginal kernel then fits each of them
+in a second: the surface's columns simply join F.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from .design import Column, Design, Factor, Floats, Holes
 from .priors import Prior
 from .surface import LEVELS, SHAPES, TERMS, terms
+from .surface_design import observed_parts
 
 FULL = tuple(tuple(float(i == j) for j in range(len(TERMS))) for i in range(len(TERMS)))
 
@@ -30,8 +31,8 @@ def variants(design: Design) -> Mapping[str, Design]:
     Returns
     -------
     Mapping
-        Designs of the same rows, without predictors and with the surface's columns in F. Those named ``full`` are one and
-        the same design.
+        Designs of the same rows, without predictors and with the surface's columns in F. Those named ``full`` are one
+        and the same design.
     """
     if design.surface is None or design.family != "gaussian":
         return {}
@@ -56,19 +57,7 @@ def twin(design: Design) -> tuple[Design, Floats, Floats]:
     deviation, usual
         Internal scale, shape (rows, 2).
     """
-    surface = design.surface
-    if surface is None:
-        raise ValueError("Only a congruence design has a surface.")
-    if design.latent:
-        known = ~np.isnan(design.x)
-        count = np.stack([np.bincount(design.client, known[:, k], minlength=design.clients) for k in range(2)], axis=1)
-        total = np.stack(
-            [np.bincount(design.client, np.nan_to_num(design.x[:, k]), minlength=design.clients) for k in range(2)], axis=1
-        )
-        usual = (total / np.maximum(count, 1))[design.client]
-        deviation = design.x - usual
-    else:
-        deviation, usual = design.x, surface.between
+    deviation, usual = observed_parts(design)
     keep = ~np.isnan(design.y) & ~np.isnan(deviation).any(axis=1)
     keep[design.holes.row] = False
     rows = np.flatnonzero(keep)

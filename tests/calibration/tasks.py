@@ -80,7 +80,7 @@ def _hash(*parts: str) -> str:
 
 def tasks() -> Mapping[str, Task]:
     """Return every task by name."""
-    from . import audit, families, recovery, sbc
+    from . import audit, families, recovery, sbc, sbc_paths, surfaces
 
     found: list[Task] = []
     for target in sbc.TARGETS:
@@ -94,6 +94,16 @@ def tasks() -> Mapping[str, Task]:
                     target.seed,
                 )
             )
+    for paths in sbc_paths.TARGETS:
+        found.append(
+            Task(
+                f"sbc-{paths.name}-nuts",
+                paths.replications,
+                _Bound(sbc_paths.replicate, paths),
+                _hash(version("sbc_paths", "path_generator", "sbc", "studies"), described(paths)),
+                paths.seed,
+            )
+        )
     for scenario in (*recovery.SCENARIOS, *audit.SCENARIOS):
         modules = ("recovery", "studies", *(["audit"] if scenario in audit.SCENARIOS else []))
         found.append(
@@ -104,6 +114,17 @@ def tasks() -> Mapping[str, Task]:
                 _hash(version(*modules), described(scenario)),
                 scenario.seed,
                 scenario.core,
+            )
+        )
+    for scene in surfaces.SCENARIOS:
+        found.append(
+            Task(
+                f"recovery-{scene.name}",
+                scene.replications,
+                _Bound(surfaces.replicate, scene),
+                _hash(version("surfaces", "studies"), described(scene)),
+                scene.seed,
+                scene.core,
             )
         )
     for family in families.FAMILIES:
@@ -121,11 +142,14 @@ def tasks() -> Mapping[str, Task]:
 
 def truth_of(name: str) -> dict[str, tuple[float, float]]:
     """Return (true value, factor that standardises it) of a recovery task's estimands."""
-    from . import audit, families, recovery
+    from . import audit, families, recovery, surfaces
 
     for scenario in (*recovery.SCENARIOS, *audit.SCENARIOS):
         if name == f"recovery-{scenario.name}":
             return recovery.true_values(scenario)
+    for scene in surfaces.SCENARIOS:
+        if name == f"recovery-{scene.name}":
+            return surfaces.true_values(scene)
     return families.true_values(next(family for family in families.FAMILIES if name == f"recovery-{family.name}"))
 
 
