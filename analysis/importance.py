@@ -48,6 +48,8 @@ MOST = 10.0
 AMPLE, FRUGAL, LARGE = 3.0, 1.5, 5000
 """Effective proposals per draw; fewer where an evaluation is dear, beyond so many clients (more draws are copies)."""
 EM_STEPS = 12
+ONE_THREAD = 200_000
+"""Multiplications up to which OpenBLAS works in one thread."""
 
 
 class Proposal(Protocol):
@@ -188,13 +190,13 @@ class SplitT:
         """Return draws, (size, n)."""
         standard = _standard_t(rng, size, len(self.centre), SPLIT_FREEDOM)
         scale = np.where(standard < 0.0, self.scales[0], self.scales[1])
-        return np.asarray(self.centre + (standard * scale) @ self.root.T)
+        return np.asarray(self.centre + _times(standard * scale, self.root.T))
 
     def log_density(self, theta: Floats) -> Floats:
         """Return the log density; every orthant holds the share that it has of a symmetric t."""
-        axes = (theta - self.centre) @ np.linalg.inv(self.root).T
+        axes = _times(theta - self.centre, np.linalg.inv(self.root).T)
         scale = np.where(axes < 0.0, self.scales[0], self.scales[1])
-        square = np.sum((axes / scale) ** 2, axis=1)
+        square = _squares(axes / scale)
         determinant = np.log(np.diag(self.root)).sum()
         return np.asarray(_log_t(square, len(self.centre), SPLIT_FREEDOM) - np.log(scale).sum(axis=1) - determinant)
 
@@ -219,7 +221,7 @@ class Mixture:
         """Return draws, (size, n), component by component."""
         n = self.centres.shape[1]
         parts = [
-            centre + _standard_t(rng, int(count), n, MIXTURE_FREEDOM) @ root.T
+            centre + _times(_standard_t(rng, int(count), n, MIXTURE_FREEDOM), root.T)
             for count, centre, root in zip(rng.multinomial(size, self.shares), self.centres, self.roots, strict=True)
         ]
         return np.concatenate(parts)
@@ -233,9 +235,7 @@ class Mixture:
         """Return log (share × density) and the squared Mahalanobis distance per component and row, (K, rows)."""
         n = theta.shape[1]
         inverse = np.linalg.inv(self.roots)
-        square = np.stack(
-            [np.sum(((theta - c) @ i.T) ** 2, axis=1) for c, i in zip(self.centres, inverse, strict=True)]
-        )
+        square = np.stack([_squares(_times(theta - c, i.T)) for c, i in zip(self.centres, inverse, strict=True)])
         determinant = np.log(np.diagonal(self.roots, axis1=1, axis2=2)).sum(axis=1)
         return _log_t(square, n, MIXTURE_FREEDOM) + (np.log(self.shares) - determinant)[:, None], square
 
@@ -306,8 +306,7 @@ def fit_mixture(rng: np.random.Generator, theta: Floats, weight: Floats, compone
     heavy = weight > 1e-4 / len(weight)  # the rest weighs nothing, and is most of the first round
     theta, weight = theta[heavy], weight[heavy] / weight[heavy].sum()
     n = theta.shape[1]
-    deviation = theta - weight @ theta
-    scatter = (deviation * weight[:, None]).T @ deviation * (1.0 - 2.0 / MIXTURE_FREEDOM)
+    scatter = _scatter(theta, _mean(theta, weight), weight) * (1.0 - 2.0 / MIXTURE_FREEDOM)
     scatter += 1e-9 * np.diag(np.diag(scatter))
     root = np.linalg.cholesky(scatter)
     shares = np.full(components, 1.0 / components)
@@ -319,14 +318,43 @@ def fit_mixture(rng: np.random.Generator, theta: Floats, weight: Floats, compone
         pull = owned * (MIXTURE_FREEDOM + n) / (MIXTURE_FREEDOM + square)
         centres, roots = np.empty_like(centres), np.empty_like(mixture.roots)
         for k in range(components):
-            centres[k] = pull[k] @ theta / pull[k].sum()
-            deviation = theta - centres[k]
-            own = (deviation * pull[k][:, None]).T @ deviation / owned[k].sum()
+            centres[k] = _mean(theta, pull[k])
+            own = _scatter(theta, centres[k], pull[k] / owned[k].sum())
             shrink = n / (n + effective(owned[k] / owned[k].sum()))
             roots[k] = np.linalg.cholesky((1.0 - shrink) * own + shrink * scatter)
         shares = np.maximum(owned.sum(axis=1), 1e-3)
         mixture = Mixture(shares / shares.sum(), centres, roots)
     return mixture
+
+
+def _blocks(rows: Floats) -> list[Floats]:
+    """Cut rows into blocks whose products with n × n matrices BLAS makes in one thread.
+
+    Its threads wait for each other in busy loops: on a machine with other work they took 20 times as long as one.
+    """
+    size = max(1, ONE_THREAD // rows.shape[1] ** 2)
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def _times(rows: Floats, matrix: Floats) -> Floats:
+    """Return rows · matrix."""
+    return np.concatenate([block @ matrix for block in _blocks(rows)])
+
+
+def _mean(theta: Floats, weight: Floats) -> Floats:
+    """Return Σ w θ / Σ w."""
+    return np.asarray(np.einsum("i,ij->j", weight, theta) / weight.sum())
+
+
+def _scatter(theta: Floats, centre: Floats, weight: Floats) -> Floats:
+    """Return Σ w (θ − c)(θ − c)'."""
+    scaled = (theta - centre) * np.sqrt(weight)[:, None]
+    return np.asarray(sum(block.T @ block for block in _blocks(scaled)))
+
+
+def _squares(rows: Floats) -> Floats:
+    """Return the squared length of each row."""
+    return np.asarray(np.einsum("ij,ij->i", rows, rows))
 
 
 # --- weights -----------------------------------------------------------------------------------------------------
