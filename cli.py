@@ -208,6 +208,34 @@ def plan(study: StudyPath = HERE, quiet: Quiet = False, json: Json = False, no_c
 
 
 @app.command(rich_help_panel="A study")
+def principles(
+    study: StudyPath = HERE,
+    out: OutFolder = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    no_color: NoColor = False,
+) -> None:
+    r"""Ask the theory's principles of the data: a verdict for every row, or what is missing to test it.
+
+    Fits what is missing. With a table \[principles] in study.toml, `safezone run` answers them too.
+
+    [dim]Example:[/dim] safezone principles my-study
+    """
+    from .analysis.progress import progress_for
+    from .analysis.theory import principles as ask
+    from .data.study import read_study
+    from .reports.console import voice
+    from .reports.theory import answer
+
+    speaker = voice(json=json, quiet=quiet, no_color=no_color)
+    read = read_study(study)
+    theory = ask(read, out=out, force=force, progress=progress_for(quiet=quiet))
+    speaker.answer(*answer(theory, read))
+    raise typer.Exit(theory.exit_code)
+
+
+@app.command(rich_help_panel="A study")
 def fit(
     study: StudyPath = HERE,
     models: Models = None,

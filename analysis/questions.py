@@ -204,8 +204,11 @@ class _Chooser:
 def _asks_the_same(planned: PlannedModel, asked: Mapping[str, Any]) -> bool:
     default = ModelSection()
     options = planned.options
-    if any(getattr(options, key) != asked.get(key, getattr(default, key)) for key in _SAME):
-        return False
+    for key in _SAME:
+        value = asked.get(key, getattr(default, key))
+        # A row may take observed centring for speed's sake; a study that centres on latent means asks the same.
+        if getattr(options, key) not in ((value, default.centring) if key == "centring" else (value,)):
+            return False
     for key, value in asked.items():
         own = getattr(options, key)
         if key == "random_slopes":

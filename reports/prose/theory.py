@@ -1,0 +1,193 @@
+"""Sentences about rows of the theory, as a paper would print them: direction, size, uncertainty, verdict.
+
+No sentence says more than its estimand: a quantity is named by what it is, an association is called one, and what a
+causal reading would need stands beside it. Patterns are in ``theory.toml``.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from ...analysis.power_scaling import LIMIT
+from ...analysis.principles import Principle, principles, slots
+from ...analysis.verdicts import counts
+from .. import digits
+from ..numbers import interval_label
+from .language import language
+
+if TYPE_CHECKING:
+    from ...analysis.findings import Finding, Part
+    from ...data.config import PrinciplesSection
+
+SYMBOLS: Mapping[str, str] = {
+    "supported": "●",
+    "leaning": "◐",
+    "undecided": "○",
+    "negligible": "≈",
+    "opposed": "×",
+    "not testable": "–",
+    "not trusted": "!",
+}
+"""One sign per verdict, told apart by shape, not by colour."""
+_BOUNDED = {"supported": "supported_bounded", "leaning": "leaning_bounded", "undecided": "open_bounded"}
+
+
+@cache
+def _table() -> Mapping[str, Any]:
+    return tomllib.loads(files(__package__).joinpath("theory.toml").read_text(encoding="utf-8"))
+
+
+def say(key: str, code: str, **values: str) -> str:
+    """Fill the pattern at a dotted key of a language."""
+    here: Any = _table()[code]
+    for part in key.split(".", 1):
+        here = here[part]
+    return str(here).format(**values)
+
+
+def patterns(key: str, code: str) -> list[str]:
+    """Return a list of texts (the headers of a table)."""
+    here: Any = _table()[code]
+    for part in key.split(".", 1):
+        here = here[part]
+    return list(here)
+
+
+def row_of(finding: Finding) -> Principle:
+    """Return the registry's row of a finding."""
+    return next(row for row in principles() if row.id == finding.id)
+
+
+def word(verdict: str, code: str) -> str:
+    """Return a verdict's word in a language.
+
+    Examples
+    --------
+    >>> word("not testable: needs the treatment arm", "de")
+    'nicht prüfbar'
+    """
+    return say(f"word.{verdict.partition(':')[0]}", code)
+
+
+def symbol(verdict: str) -> str:
+    """Return a verdict's sign."""
+    return SYMBOLS[verdict.partition(":")[0]]
+
+
+def tally(findings: Sequence[Finding], code: str) -> str:
+    """Count verdicts in words: ``4 supported, 2 undecided and 11 not testable``."""
+    found = counts([finding.verdict for finding in findings])
+    named = [say("page.count", code, n=str(n), word=say(f"word.{name}", code)) for name, n in found.items() if n]
+    return language(code).join(named)
+
+
+def smallest_text(value: float, code: str) -> str:
+    """Write a smallest effect of interest with the digits that it has."""
+    decimals = next(d for d in range(5) if round(value, d) == round(value, 4))
+    return digits.write(value, decimals, code)
+
+
+def estimate_text(
+    mean: float, sd: float, mcse: float, ends: tuple[float, float], interval: float, code: str
+) -> tuple[str, str]:
+    """Return mean and interval with the digits that their Monte Carlo error supports."""
+    ess = (sd / mcse) ** 2 if mcse > 0 else math.inf
+    decimals = digits.interval_decimals(mcse, sd, ess, interval, mean) if math.isfinite(ess) else 2
+    separator = "; " if code == "de" else ", "
+    bounds = separator.join(digits.write(end, decimals, code) for end in ends)
+    return digits.write(mean, decimals, code), f"{interval_label(interval, code)} [{bounds}]"
+
+
+def sentence(finding: Finding, code: str, interval: float, thresholds: PrinciplesSection) -> str:
+    """Return what a paper would print about a row.
+
+    Parameters
+    ----------
+    finding
+        The row, answered.
+    code
+        ``en`` or ``de``.
+    interval
+        Probability of the credible intervals.
+    thresholds
+        What the verdict was judged by.
+    """
+    if finding.word in ("not testable", "not trusted"):
+        return say(f"sentence.{finding.word}", code, reason=reason(finding, code))
+    main = [part for part in finding.parts if not part.supporting and part.tested]
+    shown = [part for part in main if part.estimand == finding.estimand and part.model == finding.model]
+    estimate, ci = estimate_text(
+        finding.mean, finding.sd, finding.mean_mcse, (finding.lower, finding.upper), interval, code
+    )
+    mean_of = len(main) > 1 and finding.combine == "mean"
+    quantity = language(code).join([part.words[code] for part in (main if mean_of else shown[:1]) if part.words])
+    kind = "numbers_mean" if mean_of else "numbers_all" if len(main) > 1 else "numbers"
+    numbers = say(f"sentence.{kind}", code, quantity=quantity, estimate=estimate, interval=ci)
+    bounded = bool(shown) and shown[0].bounded
+    key = finding.word
+    if bounded:
+        key = {"supported": "supported_bounded", "leaning": "leaning_bounded", "undecided": "open_bounded"}.get(
+            key, key
+        )
+    text = say(
+        f"sentence.{key}", code, numbers=numbers, smallest=smallest_text(finding.smallest, code),
+        beyond=digits.write_probability(finding.probability, code),
+        inside=digits.write_probability(finding.p_rope, code),
+        against=digits.write_probability(finding.p_opposed, code),
+        supported=digits.write_probability(thresholds.supported, code),
+    )  # fmt: skip
+    return " ".join([text, *_leaning_on_prior(finding, code)])
+
+
+def _leaning_on_prior(finding: Finding, code: str) -> list[str]:
+    if not finding.prior_sensitivity > LIMIT:
+        return []
+    key = "conflict" if finding.likelihood_sensitivity > LIMIT else "prior"
+    return [say(f"sentence.{key}", code, value=digits.write(finding.prior_sensitivity, 2, code))]
+
+
+def also(finding: Finding, code: str, interval: float) -> str:
+    """Return what supporting parts say, and the single parts of a row with several; empty where there are none."""
+    several = sum(not part.supporting for part in finding.parts) > 1 or any(p.supporting for p in finding.parts)
+    told = [part for part in finding.parts if part.supporting or several] if several else []
+    texts = [_part(part, code, interval) for part in told]
+    return say("sentence.also", code, parts="; ".join(texts)) if texts else ""
+
+
+def _part(part: Part, code: str, interval: float) -> str:
+    quantity = part.words[code] if part.words else part.name
+    if not part.tested:
+        why = part_reason(part, code)
+        return say("sentence.part_open", code, quantity=quantity, word=word(part.verdict, code), reason=why)
+    estimate, ci = estimate_text(part.mean, part.sd, part.mean_mcse, (part.lower, part.upper), interval, code)
+    return say("sentence.part", code, quantity=quantity, word=word(part.verdict, code), estimate=estimate, interval=ci)
+
+
+def reason(finding: Finding, code: str) -> str:
+    """Say why a row has no verdict."""
+    lacking = [part for part in finding.parts if not part.supporting and not part.tested]
+    untrusted = [part for part in finding.parts if part.tested and part.verdict.startswith("not trusted")]
+    reasons = dict.fromkeys(part_reason(part, code) for part in lacking or untrusted)
+    return "; ".join(reasons)
+
+
+def part_reason(part: Part, code: str) -> str:
+    """Say what stands in the way of one part."""
+    if part.obstacle == "needs":
+        return say("reason.needs", code, text=language(code).join([slots()[name].words[code] for name in part.missing]))
+    if part.obstacle in ("model", "option", "estimand", "data"):
+        return say(f"reason.{part.obstacle}", code, text=part.detail)
+    return say("reason.fit", code, text=part.verdict.partition(": ")[2])
+
+
+def collect(finding: Finding, code: str) -> str:
+    """Say what a study would have to collect to test a row; empty where it lacks nothing."""
+    missing = dict.fromkeys(name for part in finding.parts for name in part.missing)
+    if not missing:
+        return ""
+    return say("sentence.collect", code, text=language(code).join([slots()[name].words[code] for name in missing]))
