@@ -149,30 +149,37 @@ def obtain(task: Task, keys: Keys, store: Store, progress: Progress, *, force: b
     InputError
         When the store cannot be written.
     """
-    stored = None if force else find_summary(store, keys)
-    if stored is not None:
-        store.remember(task.name, keys.all)
-        return stored, True
-    with store.lock(keys.fit_key, lambda: progress.say(f"{task.name}: another run is fitting it; waiting")):
-        stored = None if force else find_summary(store, keys)
-        if stored is None:
-            if force:
-                store.discard("fits", keys.fit_key)
-                store.discard("summaries", keys.summary_key)
-            fit, marginal = _obtain_fit(task, keys, store, progress)
-            _store_summary(task, keys, store, fit, marginal, progress)
-            stored = find_summary(store, keys)
-            if stored is None:
-                raise OSError("the entry that was just written cannot be read back")
-    store.remember(task.name, keys.all)
-    return stored, False
+    stored, fit = _obtain(task, keys, store, progress, force=force)
+    return stored, fit is None
 
 
 def obtain_fit(task: Task, keys: Keys, store: Store, progress: Progress, *, force: bool = False) -> Fit:
     """Return the fit itself, with all draws the store keeps."""
-    obtain(task, keys, store, progress, force=force)
+    _, fit = _obtain(task, keys, store, progress, force=force)
+    if fit is not None:
+        return fit
     with store.lock(keys.fit_key):
         return _obtain_fit(task, keys, store, progress)[0]
+
+
+def _obtain(task: Task, keys: Keys, store: Store, progress: Progress, *, force: bool) -> tuple[Stored, Fit | None]:
+    """Return the summaries, and the fit where they had to be computed."""
+    fit = None
+    stored = None if force else find_summary(store, keys)
+    if stored is None:
+        with store.lock(keys.fit_key, lambda: progress.say(f"{task.name}: another run is fitting it; waiting")):
+            stored = None if force else find_summary(store, keys)
+            if stored is None:
+                if force:
+                    store.discard("fits", keys.fit_key)
+                    store.discard("summaries", keys.summary_key)
+                fit, marginal = _obtain_fit(task, keys, store, progress)
+                _store_summary(task, keys, store, fit, marginal, progress)
+                stored = find_summary(store, keys)
+                if stored is None:
+                    raise OSError("the entry that was just written cannot be read back")
+    store.remember(task.name, keys.all)
+    return stored, fit
 
 
 def _obtain_fit(task: Task, keys: Keys, store: Store, progress: Progress) -> tuple[Fit, Any]:
