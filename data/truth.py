@@ -238,6 +238,55 @@ class Truth:
             found[f"{self.reactivity.source}.within.sd"] = self.reactivity.sd
         return found
 
+    def chain(self, responses: Sequence[str], *, final: bool = False) -> dict[str, float]:
+        """Return the true values of the ``chain`` model that has every path of this truth among some responses.
+
+        Keys are ``path.LEVEL.a->b``, ``indirect.LEVEL.a->…->b`` for every route of two or more steps,
+        ``indirect.LEVEL.a->b`` and ``total.LEVEL.a->b`` for their sums, raw units. Attachment acts under the names
+        of the simulated tables (``anxiety``, ``therapist_anxiety``), the previous session as ``lag(a)``.
+
+        Parameters
+        ----------
+        responses
+            Names. What explains one of them must be among them.
+        final
+            Whether ``final`` follows from baseline, arm and latent means. Between therapists it rests on latent means
+            as between clients. Exact if the baseline does not depend on symptoms (``on_symptoms = 0``): the model
+            takes it for independent of what no path joins it with.
+
+        Raises
+        ------
+        ValueError
+            If a response that is left out explains one of the model.
+        """
+        steps: dict[str, dict[tuple[str, str], float]] = {"session": {}, "client": {}, "therapist": {}}
+        prefix = {"client": "", "therapist": "therapist_"}
+        for level in ("session", "lagged", "client", "therapist"):
+            paths: tuple[Path, ...] = getattr(self, level)
+            for path in paths:
+                if path.target not in responses:
+                    continue
+                if path.source in ("anxiety", "avoidance"):
+                    source = prefix[level] + path.source
+                elif path.source not in responses:
+                    raise ValueError(f"The {level} path {path} comes from a response that the model leaves out.")
+                else:
+                    source = f"lag({path.source})" if level == "lagged" else path.source
+                steps["session" if level == "lagged" else level][source, path.target] = path.value
+        if final:
+            steps["client"] |= {("baseline", "final"): self.final.on_baseline, ("arm[active]", "final"): self.final.arm}
+            weights = {(name, "final"): weight for name, weight in self.final.on_latent if weight}
+            left_out = [name for name, _ in weights if name not in responses]
+            if left_out:
+                raise ValueError(f"The final outcome rests on {left_out[0]!r}, which the model leaves out.")
+            steps["client"] |= weights
+            steps["therapist"] |= weights
+        found: dict[str, float] = {}
+        for level, own in steps.items():
+            found |= {f"path.{level}.{a}->{b}": value for (a, b), value in own.items()}
+            found |= _along_routes(level, own)
+        return found
+
     def estimands(self) -> dict[str, dict[str, float]]:
         """Return the true values of the catalogue's first models, by model and estimand, raw units.
 
@@ -291,3 +340,23 @@ class Truth:
     def _intercept_cor_scale(self, at: int, source: int) -> float:
         """Return cov(u_at, z_source) where z is the standardised disturbance that the random slope shares."""
         return float(self.total("client")[at, source] * self.series[source].sd_client)
+
+
+def _along_routes(level: str, steps: dict[tuple[str, str], float]) -> dict[str, float]:
+    """Return products along every route of two or more steps, their sums, and the sums with the direct step."""
+    found: dict[str, float] = {}
+    longer: dict[tuple[str, ...], float] = dict(steps)
+    while longer:
+        longer = {
+            (*route, b): value * weight
+            for route, value in longer.items()
+            for (a, b), weight in steps.items()
+            if a == route[-1]
+        }
+        for route, value in longer.items():
+            found[f"indirect.{level}.{'->'.join(route)}"] = value
+            ends = f"{route[0]}->{route[-1]}"
+            found.setdefault(f"total.{level}.{ends}", steps.get((route[0], route[-1]), 0.0))
+            found[f"total.{level}.{ends}"] += value
+            found[f"indirect.{level}.{ends}"] = found.get(f"indirect.{level}.{ends}", 0.0) + value
+    return found

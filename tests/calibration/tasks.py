@@ -80,7 +80,7 @@ def _hash(*parts: str) -> str:
 
 def tasks() -> Mapping[str, Task]:
     """Return every task by name."""
-    from . import audit, families, recovery, sbc, sbc_paths, surfaces
+    from . import audit, chains, families, recovery, sbc, sbc_paths, surfaces
 
     found: list[Task] = []
     for target in sbc.TARGETS:
@@ -102,6 +102,17 @@ def tasks() -> Mapping[str, Task]:
                 _Bound(sbc_paths.replicate, paths),
                 _hash(version("sbc_paths", "path_generator", "sbc", "studies"), described(paths)),
                 paths.seed,
+            )
+        )
+    for chain in chains.SCENARIOS:
+        found.append(
+            Task(
+                f"recovery-{chain.name}",
+                chain.replications,
+                _Bound(chains.replicate, chain),
+                _hash(version("chains", "studies"), described(chain)),
+                chain.seed,
+                chain.core,
             )
         )
     for scenario in (*recovery.SCENARIOS, *audit.SCENARIOS):
@@ -142,11 +153,14 @@ def tasks() -> Mapping[str, Task]:
 
 def truth_of(name: str) -> dict[str, tuple[float, float]]:
     """Return (true value, factor that standardises it) of a recovery task's estimands."""
-    from . import audit, families, recovery, surfaces
+    from . import audit, chains, families, recovery, surfaces
 
     for scenario in (*recovery.SCENARIOS, *audit.SCENARIOS):
         if name == f"recovery-{scenario.name}":
             return recovery.true_values(scenario)
+    for chain in chains.SCENARIOS:
+        if name == f"recovery-{chain.name}":
+            return chains.true_values(chain)
     for scene in surfaces.SCENARIOS:
         if name == f"recovery-{scene.name}":
             return surfaces.true_values(scene)
