@@ -7,7 +7,7 @@ not testable, although its other parts are shown with verdicts of their own: hal
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..data.config import PrinciplesSection
     from ..data.study import Study
-    from .fitting import Stored, Task
+    from .fitting import Task
     from .questions import Question
 
 Floats = NDArray[np.float64]
@@ -40,24 +40,53 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Where one model's draws are, and whether they may be trusted.
+    """One model's draws, and whether they may be trusted.
 
     Parameters
     ----------
     task
         Model and design.
-    stored
-        Its summaries; ``None`` where no draw came out.
-    draws
-        The store's own draws (with total log-likelihoods), or ``None``.
     verdict
         Of its diagnostics.
+    key
+        What the draws are known by in the store.
+    group
+        Gives a group of draws by name (``estimands``, ``posterior``, ``sample_stats``, and
+        ``client_log_likelihood`` with the log likelihoods ``total``), ``None`` where there is none of that name;
+        itself ``None`` where no draw came out.
     """
 
     task: Task
-    stored: Stored | None
-    draws: Path | None
     verdict: str
+    key: str = ""
+    group: Callable[[str], xr.Dataset | None] | None = None
+
+
+def stored_evidence(task: Task, verdict: str, key: str, exported: Path, draws: Path | None) -> Evidence:
+    """Return the evidence of a stored fit, read when it is asked for.
+
+    Parameters
+    ----------
+    task, verdict, key
+        See :class:`Evidence`.
+    exported, draws
+        The exported fit, and the store's own draws, which know the log likelihoods.
+    """
+
+    def group(name: str) -> xr.Dataset | None:
+        import h5py
+        import xarray as xr
+
+        path = draws if name == "client_log_likelihood" else exported
+        if path is None or not path.is_file():
+            return None
+        with h5py.File(path) as file:
+            if name not in file:
+                return None
+        with xr.open_dataset(path, group=name, engine="h5netcdf") as opened:
+            return (opened[["total"]] if "total" in opened else opened).load()
+
+    return Evidence(task, verdict, key, group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +259,7 @@ class _Reader:
 
     def part(self, question: Question) -> _Answer:
         test = question.test
-        shown = {
+        shown: dict[str, Any] = {
             "name": test.part,
             "supporting": test.supporting,
             "kind": test.kind,
@@ -249,7 +278,7 @@ class _Reader:
         assert question.estimand is not None
         shown |= {"model": question.model, "estimand": contrast_name(question.estimand)}
         found = self._evidence.get(question.model)
-        if found is None or found.stored is None:
+        if found is None or found.group is None:
             verdict = "not testable: the model has not been fitted" if found is None else found.verdict
             return _Answer(Part(**shown, verdict=verdict, obstacle="fit"), None, None)
         values = self._draws(found, question)
@@ -335,20 +364,10 @@ class _Reader:
         return math.nan if statistics is None else float(statistics.attrs.get("ess_importance", math.nan))
 
     def _group(self, found: Evidence, name: str) -> xr.Dataset | None:
-        """Return a group of the draws, opened once."""
-        import xarray as xr
-
+        """Return a group of the draws, read once."""
         key = (found.task.name, name)
         if key not in self._groups:
-            path = found.draws if name == "client_log_likelihood" else found.stored.draws if found.stored else None
-            self._groups[key] = None
-            if path is not None and path.is_file():
-                try:
-                    with xr.open_dataset(path, group=name, engine="h5netcdf") as group:
-                        kept = group[["total"]] if "total" in group else group
-                        self._groups[key] = kept.load()
-                except (OSError, KeyError):
-                    self._groups[key] = None
+            self._groups[key] = None if found.group is None else found.group(name)
         return self._groups[key]
 
 
@@ -357,7 +376,7 @@ def _finding(study: Study, principle: Principle, answers: Sequence[_Answer]) -> 
     tested = [one for one in main if one.draws is not None]
     lacking = [one for one in main if one.draws is None]
     enough = bool(tested) and (principle.combine == "mean" or not lacking)
-    row = {
+    row: dict[str, Any] = {
         "id": principle.id,
         "column": principle.column,
         "statement": principle.statement[study.config.study.language],
@@ -367,8 +386,8 @@ def _finding(study: Study, principle: Principle, answers: Sequence[_Answer]) -> 
     }
     if not enough:
         reasons = dict.fromkeys(one.part.verdict.partition(": ")[2] for one in lacking)
-        untrusted = [one for one in lacking if one.part.verdict.startswith("not trusted")]
-        kind = "not trusted" if untrusted and len(untrusted) == len(lacking) else "not testable"
+        failed = [one for one in lacking if one.part.verdict.startswith("not trusted")]
+        kind = "not trusted" if failed and len(failed) == len(lacking) else "not testable"
         return Finding(**row, **_NOTHING, verdict=f"{kind}: {'; '.join(reasons)}", direction=main[0].part.expected)
     untrusted = [one.part.verdict for one in tested if one.part.verdict.startswith("not trusted")]
     shown, where = _combined(principle, tested, study)

@@ -8,7 +8,7 @@ it (:mod:`.folder`). A run that finds everything fresh imports neither sampler n
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,7 +105,7 @@ def run(
     plan = _plan(study)
     wanted = _chosen(plan, models)
     folder = ResultsFolder(_folder(study, out))
-    folder.claim(_file_names(plan))
+    folder.claim(_file_names(plan.tasks))
     store = _store(study, folder.path)
     store.sweep()
 
@@ -310,9 +310,9 @@ def _bring(
     return ModelOutcome(task.name, task.model.kind, reused, stored.card["verdict"], failures), stored
 
 
-def _file_names(plan: _Plan) -> list[str]:
-    fits = [f"fits/{name}.{ending}" for name in plan.tasks for ending in ("json", "nc")]
-    return [*_TABLES, *_DATA_FILES, *fits, *(THEORY if plan.agenda is not None else ()), MANIFEST]
+def _file_names(names: Iterable[str]) -> list[str]:
+    fits = [f"fits/{name}.{ending}" for name in names for ending in ("json", "nc")]
+    return [*_TABLES, *_DATA_FILES, *fits, *THEORY, MANIFEST]
 
 
 def _write(
@@ -340,16 +340,16 @@ def _theory(
     """Return what the theory's rows are answered, where the study file asks."""
     if plan.agenda is None:
         return {}
-    from .findings import Evidence
+    from .findings import Evidence, stored_evidence
     from .theory import theory_files
 
     evidence: dict[str, Evidence] = {}
     for name, found in stored.items():
         entry = store.find("fits", plan.keys[name].fit_key)
         draws = None if entry is None else entry.path("draws.nc")
-        evidence[name] = Evidence(plan.tasks[name], found, draws, found.card["verdict"])
+        evidence[name] = stored_evidence(plan.tasks[name], found.card["verdict"], found.entry.key, found.draws, draws)
     for name, verdict in failed.items():
-        evidence[name] = Evidence(plan.tasks[name], None, None, verdict)
+        evidence[name] = Evidence(plan.tasks[name], verdict)
     return theory_files(study, plan.agenda, evidence, store)
 
 

@@ -248,7 +248,7 @@ def filled(value: Any, names: Mapping[str, str]) -> Any:
 def sign(study: Study, test: Test, names: Mapping[str, str]) -> int:
     """Return the expected sign of a test's quantity in this study: 1, −1, or 0 where none is expected."""
     turned = sum(_lower_is_better(study, names[slot]) for slot in test.orient)
-    return test.direction * (-1) ** turned
+    return -test.direction if turned % 2 else test.direction
 
 
 def slot_names(template: str) -> tuple[str, ...]:

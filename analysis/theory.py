@@ -185,7 +185,7 @@ def _content(study: Study, agenda: Agenda, found: Sequence[Finding]) -> dict[str
 def _parts(study: Study, agenda: Agenda, evidence: Mapping[str, Evidence]) -> dict[str, str]:
     """Return what the answers depend on, by name."""
     registry = files(__package__).joinpath("principles.toml").read_text(encoding="utf-8")
-    fits = {name: one.stored.entry.key if one.stored is not None else one.verdict for name, one in evidence.items()}
+    fits = {name: (one.key, one.verdict) for name, one in evidence.items()}
     labels = {name: (one.label, one.better, one.role) for name, one in study.variables.items()}
     return {
         "fits": fingerprint(fits),
@@ -200,7 +200,9 @@ def _parts(study: Study, agenda: Agenda, evidence: Mapping[str, Evidence]) -> di
 
 def _finding(row: Mapping[str, Any]) -> Finding:
     numbers = {name for name, kind in Finding.__annotations__.items() if kind == "float"}
-    values = {name: math.nan if value is None and name in numbers else value for name, value in row.items()}
+    values: dict[str, Any] = {
+        name: math.nan if value is None and name in numbers else value for name, value in row.items()
+    }
     values["missing_roles"] = tuple(values["missing_roles"])
     values["parts"] = tuple(_part(part) for part in values["parts"])
     return Finding(**values)
@@ -208,5 +210,7 @@ def _finding(row: Mapping[str, Any]) -> Finding:
 
 def _part(row: Mapping[str, Any]) -> Part:
     numbers = {name for name, kind in Part.__annotations__.items() if kind == "float"}
-    values = {name: math.nan if value is None and name in numbers else value for name, value in row.items()}
+    values: dict[str, Any] = {
+        name: math.nan if value is None and name in numbers else value for name, value in row.items()
+    }
     return Part(**{**values, "missing": tuple(values["missing"])})

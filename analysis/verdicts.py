@@ -124,7 +124,7 @@ def together(parts: Sequence[PartDraws]) -> Chances:
         ``beyond``: joint within a model, the Bonferroni bound across models. ``inside`` and ``against``: those of
         the part that is most surely negligible, or opposed: a conjunction falls with any of its parts.
     """
-    by_model: dict[str, Floats] = {}
+    by_model: dict[str, NDArray[np.bool_]] = {}
     for part in parts:
         holds = part.oriented > part.smallest
         before = by_model.get(part.model)

@@ -153,9 +153,7 @@ def _leaning_on_prior(finding: Finding, code: str) -> list[str]:
 
 def also(finding: Finding, code: str, interval: float) -> str:
     """Return what supporting parts say, and the single parts of a row with several; empty where there are none."""
-    several = sum(not part.supporting for part in finding.parts) > 1 or any(p.supporting for p in finding.parts)
-    told = [part for part in finding.parts if part.supporting or several] if several else []
-    texts = [_part(part, code, interval) for part in told]
+    texts = [_part(part, code, interval) for part in finding.parts] if len(finding.parts) > 1 else []
     return say("sentence.also", code, parts="; ".join(texts)) if texts else ""
 
 
