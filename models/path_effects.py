@@ -71,7 +71,9 @@ def described(design: PathDesign, known: Once, level: Level | None = None) -> It
     yield from _differences(design, known)
 
 
-def _draws(known: Once, values: Values) -> Callable[[xr.Dataset], xr.DataArray]:
+def draws_of(known: Once, values: Values) -> Callable[[xr.Dataset], xr.DataArray]:
+    """Return what turns a posterior into draws of a function of its matrices."""
+
     def draws(posterior: xr.Dataset) -> xr.DataArray:
         import xarray as xr
 
@@ -140,8 +142,8 @@ def _effect(
         level,
         (f"{unit(design, target)} per {unit(design, source)}", per),
         meaning,
-        _draws(known, lambda a: values(a) * raw),
-        _draws(known, lambda a: values(a) * a.ratio(level, source, target)),
+        draws_of(known, lambda a: values(a) * raw),
+        draws_of(known, lambda a: values(a) * a.ratio(level, source, target)),
     )
 
 
@@ -189,7 +191,7 @@ def _mediation(design: PathDesign, known: Once, level: Level) -> Iterator[Estima
             )
             yield from once(
                 f"proportion.{level}.{source}->{target}", level, "share", meaning,
-                _draws(known, _quotient(part, whole)),
+                draws_of(known, _quotient(part, whole)),
             )  # fmt: skip
 
 
@@ -237,8 +239,8 @@ def _moderation(design: PathDesign, known: Once) -> Iterator[Estimand]:
             "session" if moderation.moderator == "time" else "client",
             (f"{unit(design, target)} per {unit(design, source)} and {per}", "SD per SD and SD"),
             f"How much the path from {words(design, source)} to {words(design, target)} changes with {what}.",
-            _draws(known, _pick("moderation", m, scale=scale)),
-            _draws(known, _times_ratio(_pick("moderation", m), source, target)),
+            draws_of(known, _pick("moderation", m, scale=scale)),
+            draws_of(known, _times_ratio(_pick("moderation", m), source, target)),
         )  # fmt: skip
 
 
@@ -269,7 +271,7 @@ def _random_paths(design: PathDesign, known: Once) -> Iterator[Estimand]:
             yield from once(
                 f"cov.session.{first.text},{second.text}", "client", "product of raw paths",
                 "How clients' own paths go together; it adds to the average indirect effect.",
-                _draws(known, _raw_covariance(design, steps, raw)),
+                draws_of(known, _raw_covariance(design, steps, raw)),
             )  # fmt: skip
 
 
@@ -287,8 +289,8 @@ def _courses(design: PathDesign, known: Once) -> Iterator[Estimand]:
         yield from both_scales(
             f"intercept.{name}", "population", (unit(design, name), "SD from the mean"),
             f"Expected {one.label} {start}, with every covariate at its mean or reference.",
-            _draws(known, _pick("intercept", v, scale=sd, shift=mean)),
-            _draws(known, _pick("intercept", v)),
+            draws_of(known, _pick("intercept", v, scale=sd, shift=mean)),
+            draws_of(known, _pick("intercept", v)),
         )  # fmt: skip
     for v, name in enumerate(design.names):
         for j, term in enumerate(design.terms):
@@ -297,8 +299,8 @@ def _courses(design: PathDesign, known: Once) -> Iterator[Estimand]:
             yield from both_scales(
                 f"{name}.{term}", "session", (f"{unit(design, name)} per {per}", "SD per SD"),
                 f"Expected change of {design.measure(name).label} over time.",
-                _draws(known, _pick("slope", v, j, scale=scale)),
-                _draws(known, _pick("slope", v, j)),
+                draws_of(known, _pick("slope", v, j, scale=scale)),
+                draws_of(known, _pick("slope", v, j)),
             )  # fmt: skip
 
 
@@ -312,8 +314,8 @@ def _differences(design: PathDesign, known: Once) -> Iterator[Estimand]:
             yield from both_scales(
                 f"sd.{level}.{effect}", level, (unit(design, effect), "SD"),
                 f"How much {level}s differ in {words(design, effect)}, beyond what arrows explain.",
-                _draws(known, _pick(f"sd_{level}", e, scale=raw)),
-                _draws(known, _pick(f"sd_{level}", e)),
+                draws_of(known, _pick(f"sd_{level}", e, scale=raw)),
+                draws_of(known, _pick(f"sd_{level}", e)),
             )  # fmt: skip
         free = design.client_free if level == "client" else design.therapist_free
         for i, first in enumerate(free):
@@ -321,13 +323,13 @@ def _differences(design: PathDesign, known: Once) -> Iterator[Estimand]:
                 yield from once(
                     f"cor.{level}.{first}_{second}", level, "correlation",
                     f"How {_called(design, first)} and {_called(design, second)} go together between {level}s.",
-                    _draws(known, _pick(f"cor_{level}", i, j)),
+                    draws_of(known, _pick(f"cor_{level}", i, j)),
                 )  # fmt: skip
     for n, name in enumerate(design.courses):
         yield from once(
             f"cor.client.{name}:time_{name}", "client", "correlation",
             f"How a client's usual {label(design, name)}, beyond what arrows explain, goes with its rate of change.",
-            _draws(known, _pick("cor_course", n)),
+            draws_of(known, _pick("cor_course", n)),
         )  # fmt: skip
     for v, name in enumerate(map(str, design.coords["residual"])):
         what = "from session to session" if name in design.names else "between clients"
@@ -335,8 +337,8 @@ def _differences(design: PathDesign, known: Once) -> Iterator[Estimand]:
         yield from both_scales(
             f"sd.residual.{name}", "session" if name in design.names else "client", (unit(design, name), "SD"),
             f"How much {design.measure(name).label} varies {what}, beyond what arrows explain.",
-            _draws(known, _pick("sd_residual", v, scale=raw)),
-            _draws(known, _pick("sd_residual", v)),
+            draws_of(known, _pick("sd_residual", v, scale=raw)),
+            draws_of(known, _pick("sd_residual", v)),
         )  # fmt: skip
 
 
@@ -348,4 +350,4 @@ def _called(design: PathDesign, effect: str) -> str:
     return f"the path from {words(design, source)} to {words(design, target)}"
 
 
-__all__ = ["path_estimands", "size", "unit", "words"]
+__all__ = ["Once", "described", "draws_of", "moderator_scale", "path_estimands", "size", "unit", "words"]
