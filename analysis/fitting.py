@@ -23,6 +23,8 @@ from .remedies import Effort, climb
 from .store import Entry, Store, Writer, key_of
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from ..models.design import Design
     from ..models.model import Model
     from .sampling import Sampled
@@ -188,9 +190,9 @@ def _obtain_fit(task: Task, keys: Keys, store: Store, progress: Progress) -> tup
 
     entry = store.find("fits", keys.fit_key)
     if entry is None:
-        entry = _sample(task, keys, store, progress)
-    record = json.loads(entry.read("fit.json"))
-    tree = read_tree(entry.path("draws.nc"))
+        tree, record = _sample(task, keys, store, progress)
+    else:
+        tree, record = read_tree(entry.path("draws.nc")), json.loads(entry.read("fit.json"))
     marginal = None
     if "client_log_likelihood" in tree.children:
         values = np.asarray(tree["client_log_likelihood"].to_dataset()["value"])
@@ -199,8 +201,8 @@ def _obtain_fit(task: Task, keys: Keys, store: Store, progress: Progress) -> tup
     return fit, marginal
 
 
-def _sample(task: Task, keys: Keys, store: Store, progress: Progress) -> Entry:
-    """Climb the remedy ladder and store the draws."""
+def _sample(task: Task, keys: Keys, store: Store, progress: Progress) -> tuple[xr.DataTree, Mapping[str, Any]]:
+    """Climb the remedy ladder and store the draws; return what the store now holds."""
     import xarray as xr
 
     from .estimates import estimand_draws
@@ -236,20 +238,23 @@ def _sample(task: Task, keys: Keys, store: Store, progress: Progress) -> Entry:
     if effects.data_vars:
         groups["effects"] = effects
     spent["total"] = time.perf_counter() - clock
-    record = {
-        "model": task.name,
-        "seed": seed,
-        "sampler": sampled.sampler,
-        "note": sampled.note,
-        "diagnostics": asdict(diagnostics),
-        "attempts": [asdict(one) for one in attempts],
-        "timings": spent,
-        "versions": provenance.versions(),
-        "machine": provenance.machine(),
-        "started": started,
-    }
+    record = dump_json(
+        {
+            "model": task.name,
+            "seed": seed,
+            "sampler": sampled.sampler,
+            "note": sampled.note,
+            "diagnostics": asdict(diagnostics),
+            "attempts": [asdict(one) for one in attempts],
+            "timings": spent,
+            "versions": provenance.versions(),
+            "machine": provenance.machine(),
+            "started": started,
+        }
+    )
     tree = xr.DataTree.from_dict(groups)
-    return store.put("fits", keys.fit, {"draws.nc": partial(write_tree, tree), "fit.json": dump_json(record)})
+    store.put("fits", keys.fit, {"draws.nc": partial(write_tree, tree), "fit.json": record})
+    return tree, json.loads(record)
 
 
 def _store_summary(task: Task, keys: Keys, store: Store, fit: Fit, marginal: Any, progress: Progress) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from safezone.analysis import keys, provenance
 from safezone.analysis.folder import PACKAGE, record_report, source_digests, source_moved
@@ -126,6 +127,15 @@ def test_a_fit_brings_posterior_effects_and_estimates(fake, study_file):
 
 
 # --- what is done again ------------------------------------------------------------------------------
+
+
+def test_a_fit_from_memory_is_the_fit_from_the_store(fake, study_file):
+    made, found = (fit(study_file, "variance_safety") for _ in range(2))
+    assert made.posterior.children.keys() == found.posterior.children.keys()
+    for name, group in made.posterior.children.items():
+        xr.testing.assert_identical(group.to_dataset(), found.posterior[name].to_dataset())
+    pd.testing.assert_frame_equal(made.estimates(), found.estimates())
+    assert made.provenance == found.provenance
 
 
 def test_nothing_is_done_twice_and_no_file_is_touched(fake, study_file):
