@@ -40,6 +40,7 @@ def keys_of_tables(text: str) -> set[str]:
         ("[models.NAME]", "ModelSection"),
         ("[sampling]", "SamplingSection"),
         ("[report]", "ReportSection"),
+        ("[principles]", "PrinciplesSection"),
     ],
 )
 def test_the_study_file_guide_lists_every_key(heading: str, section: str) -> None:
@@ -54,7 +55,11 @@ def test_the_study_file_guide_gives_the_defaults() -> None:
     from safezone.data import config
 
     text = (ROOT / "docs/study-file.md").read_text(encoding="utf-8")
-    models: dict[str, type[BaseModel]] = {"[sampling]": config.SamplingSection, "[study]": config.StudySection}
+    models: dict[str, type[BaseModel]] = {
+        "[sampling]": config.SamplingSection,
+        "[study]": config.StudySection,
+        "[principles]": config.PrinciplesSection,
+    }
     for heading, model in models.items():
         rows: dict[str, str] = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", sections(text)[heading], re.MULTILINE))
         for key, default in rows.items():
@@ -91,6 +96,7 @@ def test_the_results_guide_lists_every_file() -> None:
 
 
 def test_the_results_guide_lists_the_columns() -> None:
+    from safezone.analysis import findings
     from safezone.analysis.estimates import COLUMNS
     from safezone.analysis.tables import DIAGNOSTICS
 
@@ -98,6 +104,7 @@ def test_the_results_guide_lists_the_columns() -> None:
     listed = re.split(r"\n\nNames of estimands", parts["estimates.csv"])[0]
     assert keys_of_tables(listed) == set(COLUMNS)
     assert ", ".join(DIAGNOSTICS) in parts["diagnostics.csv"]
+    assert keys_of_tables(parts["principles.csv"]) == set(findings.COLUMNS)
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
