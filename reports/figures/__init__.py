@@ -1,6 +1,6 @@
 """Figures in one style: each drawing function takes a piece of the results and gives a figure with its alt text."""
 
-from .checks import diagnostics, predictive, ranks
+from .checks import MOST_CHECKS, check_name, diagnostics, predictive, ranks
 from .densities import prior_posterior
 from .embed import figure, save
 from .flow import Step, flow
@@ -11,10 +11,13 @@ from .panel import panel, panels
 from .paths import paths
 from .shares import shares
 from .style import Figure
+from .surface import surface
 
 __all__ = [
+    "MOST_CHECKS",
     "Figure",
     "Step",
+    "check_name",
     "diagnostics",
     "figure",
     "flow",
@@ -29,4 +32,5 @@ __all__ = [
     "ranks",
     "save",
     "shares",
+    "surface",
 ]

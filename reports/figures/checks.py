@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..prose.labels import label_of
 from ..prose.language import Language, language
 from ..prose.names import short_name
 from ..prose.paragraphs import model_title
@@ -14,7 +15,7 @@ from .densities import MOST
 from .style import COLOURS, GREY, LIGHT, LINES, MARKERS, SIZE, Figure, canvas, shade, styled, wrap
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 RHAT, ESS = 1.01, 400
 LEVELS = ("session", "client", "therapist")
+MOST_CHECKS = 30  # of a figure; of more, those that fit worst
 
 
 def predictive(model: ModelResults, study: StudyInfo, code: str | None = None) -> Figure | None:
@@ -53,6 +55,9 @@ def predictive(model: ModelResults, study: StudyInfo, code: str | None = None) -
     ]
     if not checks:
         return None
+    if len(checks) > MOST_CHECKS:
+        worst = sorted(checks, key=_distance)[-MOST_CHECKS:]
+        checks = [check for check in checks if check in worst]
     code = code or study.language
     talk = language(code)
     parts = []
@@ -74,7 +79,7 @@ def predictive(model: ModelResults, study: StudyInfo, code: str | None = None) -
             marker = "D" if shown == position else (">" if position > 0 else "<")
             ax.plot(shown, -i, marker, ms=5.5, color=COLOURS[1] if abs(position) > 1 else "#222222")
             level = talk.say(f"figure.{'sessions' if check['level'] == 'session' else check['level']}")
-            statistic = talk.find(f"statistic.{check['statistic']}", "") or str(check["statistic"])
+            statistic = check_name(model, check, talk)
             names.append(wrap(f"{level}: {statistic}", 40))
             scale = _decimals(upper - lower)
             said = {
@@ -92,6 +97,20 @@ def predictive(model: ModelResults, study: StudyInfo, code: str | None = None) -
         ax.set_ylim(-len(checks) + 0.4, 0.6)
         ax.set_xlabel(talk.say("figure.ppc_axis", interval=talk.interval(study.interval)))
     return Figure(fig, talk.say("alt.ppc", parts="; ".join(parts)))
+
+
+def check_name(model: ModelResults, check: Mapping[str, Any], talk: Language) -> str:
+    """Name what a predictive check looks at: a statistic, and of which ratings where a model has several."""
+    statistic = str(talk.find(f"statistic.{check['statistic']}", "") or check["statistic"])
+    if not check.get("response"):
+        return statistic
+    return f"{' – '.join(label_of(model, name) for name in str(check['response']).split(', '))}, {statistic}"
+
+
+def _distance(check: Mapping[str, Any]) -> float:
+    """Return how far the observed value lies from the middle of its predictive interval, in half widths."""
+    lower, upper, observed = (float(check[key]) for key in ("lower", "upper", "observed"))
+    return abs(observed - (upper + lower) / 2) / max((upper - lower) / 2, 1e-12)
 
 
 def _finite(value: object) -> bool:

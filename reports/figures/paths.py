@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import digits
 from ..prose.language import Language, language
+from ..prose.paths import inherited, node_label
 from .path_layout import Box, Layout, Point, arrange, columns
 from .style import BAND, COLOURS, GREY, INK, SIZE, WIDTH, Figure, plain, styled, wrap
 
@@ -47,17 +48,20 @@ def paths(model: ModelResults, study: StudyInfo, code: str | None = None) -> Fig
         Its alt text lists every path with mean and interval; ``None`` for a model without a graph.
     """
     graph = model.card.get("graph") or {}
-    arrows = [arrow for arrow in graph.get("arrows") or () if arrow.get("mean") is not None]
+    arrows = [
+        arrow
+        for arrow in graph.get("arrows") or ()
+        if arrow.get("mean") is not None and not inherited(model, str(arrow["level"]), str(arrow["text"]))
+    ]
     levels = [level for level in LEVELS if any(arrow["level"] == level for arrow in arrows)]
     if not levels:
         return None
     from matplotlib.figure import Figure as MatplotlibFigure
 
     talk = language(code or study.language)
-    known = {str(node["name"]): node for node in graph["nodes"]}
-    panels, width, height = _page(
-        [(level, [a for a in arrows if a["level"] == level]) for level in levels], known, talk
-    )
+    roles = {str(node["name"]): str(node["role"]) for node in graph["nodes"]}
+    by_level = [(level, [arrow for arrow in arrows if arrow["level"] == level]) for level in levels]
+    panels, width, height = _page(model, by_level, roles, talk)
     with styled(talk.code):
         fig = MatplotlibFigure(figsize=(width, height))
         ax = fig.add_axes((0, 0, 1, 1))
@@ -77,18 +81,19 @@ def paths(model: ModelResults, study: StudyInfo, code: str | None = None) -> Fig
 
 
 def _page(
+    model: ModelResults,
     levels: Sequence[tuple[str, Sequence[Mapping[str, Any]]]],
-    known: Mapping[str, Mapping[str, Any]],
+    roles: Mapping[str, str],
     talk: Language,
     stretches: Sequence[float] = _STRETCHES,
 ) -> tuple[list[_Panel], float, float]:
     """Return the panels with the width and height of the figure: no wider than it must be to fit a page."""
     width = WIDTH * stretches[0]
-    panels = [_panel(level, arrows, known, talk, width) for level, arrows in levels]
+    panels = [_panel(model, level, arrows, roles, talk, width) for level, arrows in levels]
     height = sum(panel.layout.height + _TITLE + _GAP for panel in panels) + _KEY
     if height <= _TALLEST * stretches[0] or len(stretches) == 1:
         return panels, width, height
-    return _page(levels, known, talk, stretches[1:])
+    return _page(model, levels, roles, talk, stretches[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,22 +127,23 @@ class _Panel:
 
 
 def _panel(
+    model: ModelResults,
     level: str,
     arrows: Sequence[Mapping[str, Any]],
-    known: Mapping[str, Mapping[str, Any]],
+    roles: Mapping[str, str],
     talk: Language,
     width: float,
 ) -> _Panel:
     """Lay out the arrows of one level."""
     ends = [_ends(str(arrow["text"])) for arrow in arrows]
     names = dict.fromkeys(name for pair in ends for name in pair)
-    words = {name: node_label(name, known, talk) for name in names}
-    roles = {name: str((known.get(name) or known.get(_bare(name)) or {}).get("role", "response")) for name in names}
+    words = {name: node_label(model, name, talk) for name in names}
+    part = {name: roles.get(name, "response") for name in names}
     values = [value_text(arrow, talk) for arrow in arrows]
     text, sizes = _box_texts(words, ends, width)
     longest = max(number_width(line) for value in values for line in value.split("\n"))
     label = (longest * _VALUE / 72 + 0.04, 2 * _LINE * _VALUE)
-    return _Panel(level, arrows, ends, values, words, roles, text, arrange(sizes, ends, label, width - 2 * _SIDE))
+    return _Panel(level, arrows, ends, values, words, part, text, arrange(sizes, ends, label, width - 2 * _SIDE))
 
 
 def _draw(ax: Axes, panel: _Panel, bottom: float) -> None:
@@ -187,20 +193,6 @@ def _ends(text: str) -> tuple[str, str]:
     """Return both ends of a path's text; ``lag(safety)`` and ``safety:time`` are nodes of their own."""
     source, _, target = text.partition("->")
     return source, target
-
-
-def _bare(name: str) -> str:
-    return name.removeprefix("lag(").removesuffix(")").removesuffix(":time")
-
-
-def node_label(name: str, known: Mapping[str, Mapping[str, Any]], talk: Language) -> str:
-    """Return what a box says: the variable's label, its previous session or its rate of change."""
-    if name in known:
-        return str(known[name].get("label") or name)
-    label = str(known.get(_bare(name), {}).get("label") or _bare(name))
-    if name.startswith("lag("):
-        return talk.say("figure.paths_lag", x=label)
-    return talk.say("figure.paths_trend", x=label) if name.endswith(":time") else label
 
 
 def value_text(arrow: Mapping[str, Any], talk: Language) -> str:

@@ -12,10 +12,12 @@ from ..numbers import Numbers
 from ..prose.design import has_covariates, spread
 from ..prose.language import Language, language
 from ..prose.paragraphs import model_title
+from ..prose.paths import told_as_graph
 from ..prose.study import rope_text
+from ..prose.surface import story, told_as_surface
 from ..results import ModelResults, Results, read_results
 from ..rich import escape
-from . import tables
+from . import paths, surfaces, tables
 from .flow import flow_steps
 from .glossary import glossary
 from .tables import slug
@@ -140,6 +142,10 @@ class Article:
         study, code, name = self.results.study, self.talk.code, slug(model.name)
         if model.estimates.empty:
             return prose.diagnostics(self.n, model.name)
+        if told_as_graph(model):
+            return self._graph(model)
+        if told_as_surface(model):
+            return self._surface(model)
         title = escape(model_title(model, self.talk))
         interval = self.talk.interval(study.interval)
         shares = figures.shares((model,), study, code) if model.kind == "variance" else None
@@ -172,6 +178,51 @@ class Article:
         pieces += [self.figure(one, f"fig-{name}-{tail}", caption) for one, tail, caption in drawn]
         return self._join(*pieces)
 
+    def _graph(self, model: ModelResults) -> str:
+        """Return the results of a graph: its story, the diagram, tables of paths and of what runs through others."""
+        study, code, name = self.results.study, self.talk.code, slug(model.name)
+        words = {"title": escape(model_title(model, self.talk)), "interval": self.talk.interval(study.interval)}
+        through, audit = paths.through_table(self.n, model), paths.audit_table(self.n, model)
+        diagram, prior = figures.paths(model, study, code), figures.prior_posterior(model, study, code)
+        pointers = [self.talk.say("text.graph", slug=name)]
+        pointers += [self.talk.say("text.through", slug=name)] if through else []
+        pointers += [self.talk.say("text.rest", slug=name, levels=spread(model, self.talk))]
+        pointers += [self.talk.say("text.prior_figure", slug=name)] if prior else []
+        return self._join(
+            prose.results(self.n, model.name),
+            " ".join(pointers),
+            self.figure(diagram, f"fig-{name}-paths", self.talk.say("figure.paths_caption", **words)),
+            paths.paths_table(self.n, model),
+            through,
+            self.talk.say("text.audit", slug=name) if audit else "",
+            audit,
+            tables.estimates_table(self.n, model, (*paths.PATHS, *paths.THROUGH)),
+            self.figure(prior, f"fig-{name}-prior", self.talk.say("figure.prior_caption", **words)),
+        )
+
+    def _surface(self, model: ModelResults) -> str:
+        """Return the results of a response surface: its story, the contours, tables of lines and simpler shapes."""
+        study, code, name = self.results.study, self.talk.code, slug(model.name)
+        words = {"title": escape(model_title(model, self.talk)), "interval": self.talk.interval(study.interval)}
+        shapes = surfaces.shapes_table(self.n, model)
+        prior = figures.prior_posterior(model, study, code)
+        pointers = [self.talk.say("surface.figure", slug=name)]
+        pointers += [self.talk.say("surface.shapes_pointer", slug=name)] if shapes else []
+        pointers += [self.talk.say("surface.rest", slug=name)]
+        pointers += [self.talk.say("text.prior_figure", slug=name)] if prior else []
+        return self._join(
+            *([] if model.trusted else [prose.diagnostics(self.n, model.name)]),
+            story(self.n, model),
+            " ".join(pointers),
+            self.figure(
+                figures.surface(model, study, code), f"fig-{name}-surface", self.talk.say("surface.caption", **words)
+            ),
+            surfaces.lines_table(self.n, model),
+            shapes,
+            tables.estimates_table(self.n, model, surfaces.LEFT_OUT),
+            self.figure(prior, f"fig-{name}-prior", self.talk.say("figure.prior_caption", **words)),
+        )
+
     # --- checks -----------------------------------------------------------------------------------
 
     def sampling(self) -> str:
@@ -200,11 +251,14 @@ class Article:
             title=escape(model_title(model, self.talk)),
             interval=self.talk.interval(study.interval),
         )
+        many = len(model.card.get("ppc") or ())
+        if many > figures.MOST_CHECKS:
+            caption += self.talk.say("figure.ppc_worst", n=str(figures.MOST_CHECKS), of=str(many))
         return self._join(self._misses(model), self.figure(drawn, f"fig-{slug(model.name)}-ppc", caption))
 
     def _misses(self, model: ModelResults) -> str:
         missed = [
-            self.talk.find(f"statistic.{check['statistic']}", "") or str(check["statistic"])
+            escape(figures.check_name(model, check, self.talk))
             for check in model.card.get("ppc") or ()
             if not float(check["lower"]) <= float(check["observed"]) <= float(check["upper"])
         ]

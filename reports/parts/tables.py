@@ -13,6 +13,7 @@ from ..prose.labels import label_of, split_unit
 from ..prose.language import Language, language
 from ..prose.names import interpreted, short_name
 from ..prose.paragraphs import model_title
+from ..prose.paths import told_as_graph
 from ..prose.sentences import PERCENT, verdict_word
 from ..prose.study import rope_text
 from ..prose.verdicts import kind_of
@@ -20,7 +21,7 @@ from ..rich import escape
 from ..tables import Align, Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     import pandas as pd
 
@@ -167,53 +168,59 @@ def _parameter_name(model: ModelResults, parameter: Any, talk: Language) -> str:
     return talk.phrase(str(parameter.get("meaning") or estimand).rstrip("."))
 
 
-def estimates_table(n: Numbers, model: ModelResults) -> str:
-    """List a model's estimates: raw and standardised side by side, with verdicts."""
+def estimates_table(n: Numbers, model: ModelResults, leave_out: Container[str] = ()) -> str:
+    """List a model's estimates: raw and standardised side by side, with verdicts; types to leave out by name."""
     talk = language(n.language)
     interval = n.results.study.interval
     rows: list[tuple[str, list[str]]] = []
     for estimand in dict.fromkeys(str(name) for name in model.estimates["estimand"]):
-        scales = {
-            row["scale"]: row for _, row in model.estimates.loc[model.estimates["estimand"] == estimand].iterrows()
-        }
-        raw, std = scales.get("raw"), scales.get("standardised")
-        shown = raw if raw is not None else std
-        if shown is None:
+        if kind_of(estimand).name in leave_out:
             continue
-        kind = kind_of(estimand)
-        percent = kind.name in PERCENT
-        judged = std if std is not None else shown
+        shown = model.estimate(estimand)
         group, name = _grouped(model, estimand, talk)
-        unit = _unit(str(shown["unit"]), model, talk, percent=percent)
-        rows.append(
-            (
-                group,
-                [
-                    escape(f"{name} ({unit})" if unit else name),
-                    _with_interval(shown, n.language, interval, percent=percent) if raw is not None else "",
-                    _with_interval(std, n.language, interval) if std is not None else "",
-                    number_text(shown, "pd", n.language) if kind.verdict and _filled(shown["pd"]) else "",
-                    number_text(judged, "p_rope", n.language) if kind.verdict and _filled(judged["p_rope"]) else "",
-                    verdict_word(n, f"{model.name}.{estimand}"),
-                ],
-            )
-        )
-    label = interval_label(interval, n.language)
-    columns: list[Head] = [
-        (talk.say("table.quantity"), "left"),
-        (f"{talk.say('table.estimate')} \\[{label}\\]", "right"),
-        (f"{talk.say('table.standardised')} \\[{label}\\]", "right"),
-        (talk.say("table.pd"), "right"), (talk.say("table.rope"), "right"), (talk.say("table.verdict"), "left"),
-    ]  # fmt: skip
+        unit = _unit(str(shown["unit"]), model, talk, percent=kind_of(estimand).name in PERCENT)
+        rows.append((group, [escape(f"{name} ({unit})" if unit else name), *numbers_of(n, model, estimand)]))
+    columns = heads_of(n, talk.say("table.quantity"))
     text = talk.say("table.estimates_note", interval=talk.interval(interval),
                     rope=rope_text(n.results.study.rope["default"], talk))  # fmt: skip
     own = str(model.card["outcome"].get("unit") or "")
     if own:
         text = f"{talk.say('table.estimates_unit', unit=escape(talk.unit(own, 1)))} {text}"
     text = told(text, n.results, talk)
-    caption = talk.say("table.estimates_caption", title=escape(model_title(model, talk)))
+    key = "rest" if told_as_graph(model) else "estimates"  # the paths of a graph have a table of their own
+    caption = talk.say(f"table.{key}_caption", title=escape(model_title(model, talk)))
     return build(columns, [row for _, row in rows], talk, label=f"tbl-{slug(model.name)}", caption=caption, note=text,
                  groups=[group for group, _ in rows])  # fmt: skip
+
+
+def numbers_of(n: Numbers, model: ModelResults, estimand: str) -> list[str]:
+    """Return the cells of one estimand: raw, standardised, probability of direction, ROPE share, verdict."""
+    scales = model.scales[estimand]
+    raw, std = (model.estimate(estimand, s) if s in scales else None for s in ("raw", "standardised"))
+    shown = model.estimate(estimand)
+    judged = std if std is not None else shown
+    kind = kind_of(estimand)
+    percent = kind.name in PERCENT
+    interval = n.results.study.interval
+    return [
+        with_interval(shown, n.language, interval, percent=percent) if raw is not None else "",
+        with_interval(std, n.language, interval) if std is not None else "",
+        number_text(shown, "pd", n.language) if kind.verdict and _filled(shown["pd"]) else "",
+        number_text(judged, "p_rope", n.language) if kind.verdict and _filled(judged["p_rope"]) else "",
+        verdict_word(n, f"{model.name}.{estimand}"),
+    ]
+
+
+def heads_of(n: Numbers, first: str) -> list[Head]:
+    """Return the heads of a table of estimates; ``first`` names what its rows are."""
+    talk = language(n.language)
+    label = interval_label(n.results.study.interval, n.language)
+    return [
+        (first, "left"),
+        (f"{talk.say('table.estimate')} \\[{label}\\]", "right"),
+        (f"{talk.say('table.standardised')} \\[{label}\\]", "right"),
+        (talk.say("table.pd"), "right"), (talk.say("table.rope"), "right"), (talk.say("table.verdict"), "left"),
+    ]  # fmt: skip
 
 
 def _grouped(model: ModelResults, estimand: str, talk: Language) -> tuple[str, str]:
@@ -238,7 +245,8 @@ def sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _with_interval(row: pd.Series, code: str, interval: float, *, percent: bool = False) -> str:
+def with_interval(row: pd.Series, code: str, interval: float, *, percent: bool = False) -> str:
+    """Write an estimate with its credible interval for a cell of a table."""
     value = number_text(row, "percent" if percent else "mean", code, interval)
     text = interval_text(row, code, interval, percent=percent).replace("[", "\\[").replace("]", "\\]")
     # No-break spaces: an interval that breaks over two lines is hard to read.
@@ -292,8 +300,8 @@ def crosscheck_table(results: Results, talk: Language) -> str:
             rows.append(
                 [
                     escape(short_name(model, str(row["estimand"]), talk)),
-                    _mean_spread(row.get("bayes_mean"), row.get("bayes_sd"), talk),
-                    _mean_spread(row.get("other"), row.get("other_se"), talk, like=row.get("bayes_sd")),
+                    mean_spread(row.get("bayes_mean"), row.get("bayes_sd"), talk),
+                    mean_spread(row.get("other"), row.get("other_se"), talk, like=row.get("bayes_sd")),
                 ]
             )
     columns: list[Head] = [
@@ -316,7 +324,7 @@ def loo_table(results: Results, talk: Language) -> str:
             rows.append(
                 [
                     talk.find(f"table.loo_{score.get('target')}", "") or talk.say("table.loo_session"),
-                    _mean_spread(score["elpd"], score.get("se"), talk, 1),
+                    mean_spread(score["elpd"], score.get("se"), talk, 1),
                     _number(score.get("p"), 1, talk),
                     _number(score.get("k_bad"), 0, talk),
                 ]
@@ -376,7 +384,7 @@ def _span(low: Any, high: Any, talk: Language) -> str:
     return f"\\[{separator.join(talk.number(float(end), 2) for end in (low, high))}\\]"
 
 
-def _mean_spread(mean: Any, spread: Any, talk: Language, decimals: int | None = None, like: Any = None) -> str:
+def mean_spread(mean: Any, spread: Any, talk: Language, decimals: int | None = None, like: Any = None) -> str:
     """Write a mean and its spread, with the digits of the spread, or of another one that it stands beside."""
     if not _filled(mean):
         return ""

@@ -19,6 +19,9 @@ def words(model: ModelResults, talk: Language) -> str:
         nested = "therapists" if _intercepts(model, "therapist") else "clients"
         return talk.say("design.growth", nested=talk.say(f"design.nested_{nested}"), parts=_varying(model, talk),
                         groups=_groups(model, talk))  # fmt: skip
+    if model.kind == "congruence":
+        centring = str((model.card.get("options") or {}).get("centring") or "latent")
+        return talk.say("surface.words", centring=talk.say(f"design.centring_{centring}"))
     if model.kind == "variance":
         return talk.say("design.variance", levels=_levels(talk, [*_where(model, "intercept")]))
     if model.kind == "within_between":
@@ -26,7 +29,7 @@ def words(model: ModelResults, talk: Language) -> str:
         centring = str((model.card.get("options") or {}).get("centring") or "latent")
         return talk.say("design.within_between", centring=talk.say(f"design.centring_{centring}"),
                         parts=talk.join([talk.say(f"design.usual_{part}") for part in parts]))  # fmt: skip
-    return str(model.card.get("words") or "")
+    return str(talk.find(f"model.{model.kind}.words", "") or model.card.get("words") or "")
 
 
 def question(model: ModelResults, talk: Language) -> str:

@@ -30,8 +30,18 @@ def split_unit(unit: str, model: ModelResults) -> tuple[str, str]:
     return first, " and ".join(kept)
 
 
+def raters(model: ModelResults, kind: str) -> dict[str, str]:
+    """Return the two ratings of a surface as ``x`` and ``m``, for estimands that speak of both; else nothing."""
+    if not kind.startswith("surface_"):
+        return {}
+    first, second = (str(one["name"]) for one in model.card["predictors"])
+    return {"x": first, "m": second}
+
+
 def effect_name(effect: str, model: ModelResults, talk: Language) -> str:
     """Name a client or therapist effect in words."""
+    if model.card.get("responses"):
+        return talk.join([_of_graph(part, model, talk) for part in _two(effect, model)])
     known = talk.find("words").get(effect.replace("intercept_time", "time_intercept"))
     if known is not None:
         return str(known)
@@ -39,6 +49,29 @@ def effect_name(effect: str, model: ModelResults, talk: Language) -> str:
     name = talk.label(label_of(model, base))
     slope = talk.say("words.slope", x=name)
     return talk.join([talk.say("words.intercept"), slope]) if base != effect else slope
+
+
+def _two(effect: str, model: ModelResults) -> tuple[str, ...]:
+    """Split ``safety_safety:time`` into the two effects of a graph whose names may hold the same sign."""
+    names = {str(one["name"]) for one in variables(model)}
+
+    def known(text: str) -> bool:
+        return "->" in text or text.removesuffix(":time") in names
+
+    cuts = [i for i, sign in enumerate(effect) if sign == "_"]
+    pairs = ((effect[:i], effect[i + 1 :]) for i in cuts)
+    return (effect,) if known(effect) else next(((a, b) for a, b in pairs if known(a) and known(b)), (effect,))
+
+
+def _of_graph(effect: str, model: ModelResults, talk: Language) -> str:
+    """Name a usual level, a rate of change or a path that differs between units."""
+    source, arrow, target = effect.partition("->")
+    if arrow:
+        return f"{_of_graph(source, model, talk)} → {_of_graph(target, model, talk)}"
+    if effect.startswith("lag("):
+        return talk.say("figure.paths_lag", x=talk.label(label_of(model, effect[4:-1])))
+    name = talk.label(label_of(model, effect.removesuffix(":time")))
+    return talk.say("figure.paths_trend", x=name) if effect.endswith(":time") else name
 
 
 def label_of(model: ModelResults, name: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .labels import effect_name, label_of, reference_of
+from .labels import effect_name, label_of, raters, reference_of
 from .language import Language
+from .paths import NAMED, path_name
 from .verdicts import kind_of
 
 if TYPE_CHECKING:
@@ -30,10 +31,12 @@ def short_name(model: ModelResults, estimand: str, talk: Language) -> str:
         The name; the dotted name itself where the type is unknown.
     """
     kind = kind_of(estimand)
+    if kind.name in NAMED:
+        return path_name(model, kind, talk)
     pattern = talk.find(f"name.{kind.name}", "") or talk.find(f"name.{estimand}", "")
     if not pattern:
         return estimand
-    parts = dict(kind.parts)
+    parts = dict(kind.parts) | raters(model, kind.name)
     effect = (
         effect_name(parts.get("effect", ""), model, talk).replace(talk.find("quote.open", ""), "")
         if parts.get("effect")

@@ -14,6 +14,7 @@ from ..rich import escape
 from . import design
 from .labels import label_of
 from .language import Language, language
+from .paths import LEVELS, share_is_known, story, told_as_graph, verdict_list
 from .sentences import SILENT, TABULATED, finding, shares_sentence
 from .verdicts import kind_of
 
@@ -57,6 +58,8 @@ def results(n: Numbers, name: str) -> str:
     said: list[str] = []
     if not model.trusted:
         said.append(_not_trusted(model, talk))
+    if told_as_graph(model):
+        return "\n\n".join([*said, *_graph(n, model, talk)])
     for group in _paragraphs(model):
         parts = [shares_sentence(n, model)] if group[0] == "share" else []
         for estimand in group[len(parts) :]:
@@ -64,6 +67,20 @@ def results(n: Numbers, name: str) -> str:
             parts.append(finding(n, key))
         said.append(" ".join(parts))
     return "\n\n".join(said)
+
+
+def _graph(n: Numbers, model: ModelResults, talk: Language) -> list[str]:
+    """Tell a graph: its story in sentences, then the paths of each level by their verdicts."""
+    told = []
+    for estimand in story(model):
+        if kind_of(estimand).name == "proportion" and not share_is_known(model, estimand):
+            through = estimand.replace("proportion.", "indirect.", 1)
+            told += [finding(n, f"{model.name}.{through}"), talk.say("path.share_unknown")]
+        else:
+            told.append(finding(n, f"{model.name}.{estimand}"))
+    lists = [verdict_list(model, level, n.results.study.rope, talk) for level in LEVELS]
+    lists = [text for text in lists if text]
+    return [" ".join(told), *([talk.say("path.lists"), "\n".join(f"- {text}" for text in lists)] if lists else [])]
 
 
 def _paragraphs(model: ModelResults) -> list[list[str]]:
@@ -96,6 +113,8 @@ def headlines(model: ModelResults) -> tuple[str, ...]:
     Variance shares outside of a variance model are a by-product, and so is the course over time outside of a growth
     model, where it only keeps a common drift out of the associations.
     """
+    if told_as_graph(model):
+        return tuple(e for e in story(model) if kind_of(e).name in {"path", "total"})
     found = dict.fromkeys(model.estimates["estimand"])
     aside: tuple[str, ...] = ()
     if model.kind != "variance":
@@ -118,6 +137,8 @@ def methods(n: Numbers, name: str) -> str:
     card = model.card
     options: Mapping[str, Any] = card.get("options") or {}
     said = [design.words(model, talk), rows(model, talk)]
+    if told_as_graph(model):
+        said.append(talk.say("methods.paths"))
     if model.kind == "within_between":
         said.append(talk.say(f"methods.centring_{options.get('centring', 'latent')}"))
         if int(options.get("lag") or 0) == 1:

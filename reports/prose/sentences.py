@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from .. import digits
 from ..numbers import Numbers, What, interval_text
 from ..rich import escape
-from .labels import effect_name, label_of, reference_of, split_unit, unit_of
+from .labels import effect_name, label_of, raters, reference_of, split_unit, unit_of
 from .language import Language, language
+from .paths import EFFECTS, NAMED, arrow, between, by_way_of, source_words, target_words
 from .verdicts import Kind, Verdict, kind_of, verdict_of
 
 if TYPE_CHECKING:
@@ -17,12 +18,19 @@ if TYPE_CHECKING:
 
     from ..results import ModelResults
 
-PERCENT = {"share", "within_opposite", "share_arm", "therapist_minus_arm"}
-SILENT = {"intercept", "other", "predictor_sd", "time_term"}  # in the table, not in sentences
-
-
+PERCENT = {"share", "within_opposite", "share_arm", "therapist_minus_arm", "proportion"}
+# In the table, not in sentences.
+SILENT = {"intercept", "other", "predictor_sd", "time_term", "intercept_of", "time_of"}
 # Spread between people and sessions: rows of the table, not sentences.
-TABULATED = {"sd_effect", "sd_residual", "correlation", "predictor_sd"}
+TABULATED = {
+    "sd_effect",
+    "sd_residual",
+    "correlation",
+    "predictor_sd",
+    "sd_residual_of",
+    "path_sd",
+    "path_covariance",
+} | {f"surface_{place}_{what}" for place in ("within", "between") for what in ("term", "axis")}
 
 # Words that hold labels, categories or units of the study: any sign in them must be shown as it is.
 _FROM_THE_STUDY = ("x", "m", "y", "g", "c", "k", "where", "ref", "one_x", "one_m", "units", "per", "effect")
@@ -51,6 +59,8 @@ def sentence(n: Numbers, key: str, *, brief: bool = False) -> str:
     talk = language(n.language)
     pattern = _pattern(kind, model, str(row["level"]))
     values = _values(n, key, model, row, kind, talk)
+    if kind.name in NAMED:
+        values |= _ends(model, kind, talk, values)
     if brief:
         what: What = "percent" if kind.name in PERCENT else "mean"
         values |= {"ci": n.ci(key, what=what, bare=True), "std": ""}
@@ -155,7 +165,7 @@ def _values(n: Numbers, key: str, model: ModelResults, row: pd.Series, kind: Kin
     unit, per = split_unit(str(row["unit"]), model)
     value = n(key, what="percent" if percent else "mean")
     positive = mean >= 0
-    parts = dict(kind.parts)
+    parts = dict(kind.parts) | raters(model, kind.name)
     level = parts.get("level", "")
     said = {
         "name": f"`{row['estimand']}`",
@@ -185,6 +195,24 @@ def _values(n: Numbers, key: str, model: ModelResults, row: pd.Series, kind: Kin
         "effect": effect_name(parts.get("effect", ""), model, talk),
     }
     return said | {name: escape(said[name]) for name in _FROM_THE_STUDY}
+
+
+def _ends(model: ModelResults, kind: Kind, talk: Language, values: Mapping[str, str]) -> dict[str, str]:
+    """Return who or what stands at both ends of a path, and what lies between."""
+    if kind.name == "path_covariance":
+        return {part: escape(arrow(model, kind.parts[part].split("->"), talk)) for part in ("first", "second")}
+    a, b = kind.parts["a"], kind.parts["b"]
+    found = {"a": by_way_of(model, a, talk), "b": by_way_of(model, b, talk)}
+    if kind.name not in EFFECTS:
+        return found
+    level = kind.parts["level"]
+    units = escape(_units(unit_of(model, b, "units"), talk, kind, values["value"]))
+    size = {"size": values["size"], "units": units, "higher": values["higher"]}
+    return found | {
+        "source": source_words(model, level, a, talk),
+        "target": target_words(model, level, (a, b), talk, **size),
+        "via": by_way_of(model, kind.parts.get("via") or between(model, kind), talk),
+    }
 
 
 def _movement(value: str, *, positive: bool) -> str:

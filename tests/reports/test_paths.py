@@ -12,9 +12,10 @@ import pytest
 
 from safezone.reports.figures import paths
 from safezone.reports.figures.path_layout import Box, along, arrange, bent, columns
-from safezone.reports.figures.paths import includes_zero, line_width, node_label, number_width, value_text
+from safezone.reports.figures.paths import includes_zero, line_width, number_width, value_text
 from safezone.reports.figures.style import COLOURS, WIDTH
 from safezone.reports.prose.language import language
+from safezone.reports.prose.paths import node_label
 
 SEVEN = (
     "therapist_safety->safety", "safety->alliance", "safety->depth", "alliance->depth", "depth->mood",
@@ -57,8 +58,16 @@ def graph(**levels: tuple[str, ...]) -> dict[str, Any]:
 
 
 def drawn(found: dict[str, Any], code: str = "en") -> Any:
-    model = SimpleNamespace(name="chain", card={"graph": found})
-    return paths(cast("Any", model), cast("Any", SimpleNamespace(language=code, interval=0.95)))
+    study = SimpleNamespace(language=code, interval=0.95)
+    return paths(cast("Any", chain(found)), cast("Any", study))
+
+
+def chain(found: dict[str, Any]) -> Any:
+    names = [node["name"] for node in found.get("nodes", ())]
+    measures = [{"name": name, "label": f"Label of {name.replace('_', ' ')} (client)"} for name in names]
+    options = {"therapist": ["safety -> alliance"]}
+    card = {"options": options, "graph": found, "outcome": {"name": "o"}, "predictors": measures}
+    return SimpleNamespace(name="chain", card=card, described={})
 
 
 LAYOUTS = [SEVEN, CLIENT, LAGGED, ("a->b",), ("a->b", "b->c", "c->d", "a->c", "a->d", "b->d")]
@@ -159,10 +168,10 @@ def test_sign_is_colour_and_dashes_and_doubt_is_pale() -> None:
 
 
 def test_nodes_of_the_previous_session_and_of_change_have_boxes_of_their_own() -> None:
-    talk = language("en")
-    known = {"safety": {"name": "safety", "label": "Felt safety", "role": "response"}}
-    assert node_label("lag(safety)", known, talk) == "Felt safety, previous session"
-    assert node_label("safety:time", known, talk) == "Felt safety, own rate of change"
+    model = chain(graph(session=("safety->depth",)))
+    assert node_label(model, "lag(safety)", language("en")) == "Label of safety (client), previous session"
+    assert node_label(model, "safety:time", language("de")) == "Label of safety (client), eigene Veränderungsrate"
+    assert node_label(model, "arm[active]", language("en")) == "arm: active"
     figure = drawn(graph(session=LAGGED))
     written = " ".join(" ".join(text.get_text().split()) for text in figure.fig.axes[0].texts)
     assert written.count("previous session") == 2
