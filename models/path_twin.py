@@ -134,7 +134,7 @@ class Twin:
             each = []
             for course in design.courses:
                 name = f"cor_course[{course}]"
-                block = lkj_factor(f"cor_course_{course}", None, 2, self._eta(name))
+                block = lkj_factor(f"cor_course__{course}", None, 2, self._eta(name))
                 pair = [names.index(e) for e in names if e in (course, f"{course}:time")]
                 factor = factor[np.ix_(pair, pair)].set(block)
                 each.append(block[1, 0])

@@ -61,6 +61,7 @@ def therapy(
         values[rng.random(n) < missing] = np.nan
         table[name] = values
     final = 10.0 - usual.sum(axis=1) + rng.normal(size=clients)
+    heard = final + rng.normal(size=clients)
     about = pd.DataFrame(
         {
             "anxiety": anxiety,
@@ -68,10 +69,9 @@ def therapy(
             "arm": pd.Categorical(np.array(["usual", "active"])[np.arange(clients) // 2 % 2], ["usual", "active"]),
             "final": final,
             "followup": 0.6 * final + rng.normal(size=clients),
-            "remission": (final + rng.normal(size=clients) < np.median(final)).astype(float),
+            "remission": (heard < np.median(heard)).astype(float),
             "verdict": pd.Categorical.from_codes(
-                np.digitize(final + rng.normal(size=clients), np.quantile(final, [0.33, 0.67])), ["worse", "same", "better"],
-                ordered=True,
+                np.digitize(-heard, np.quantile(-heard, [0.33, 0.67])), ["worse", "same", "better"], ordered=True
             ),
         },
         index=pd.Index([f"c{i:04d}" for i in range(clients)], name="client"),
