@@ -8,7 +8,7 @@ centring, complete rows, effects for one client against population averages).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..models.surface import LEVELS, ORDER, TERMS, terms
 from ..models.surface_design import observed_parts
+from .beside import begin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,37 +29,42 @@ Floats = NDArray[np.float64]
 MOST_ROWS = 20_000  # beyond, statsmodels takes minutes
 
 
-def crosscheck(design: Design, estimates: pd.DataFrame) -> Mapping[str, Any] | None:
-    """Set posterior means beside an estimate by other means.
+def crosscheck(design: Design) -> Callable[[pd.DataFrame], Mapping[str, Any] | None]:
+    """Estimate by other means, in a process beside this one; then set posterior means beside it.
 
     Parameters
     ----------
     design
         The fitted design.
-    estimates
-        Columns of ``estimates.csv``; the raw rows are compared.
 
     Returns
     -------
-    Mapping or None
-        ``method``, ``rows`` (``estimand, bayes_mean, bayes_sd, other, other_se``; raw scale; ``other_se``
-        NaN where the method gives none) and ``note``. ``None`` where there is nothing to compare.
+    Callable
+        From ``estimates`` (columns of ``estimates.csv``; the raw rows are compared) to ``method``, ``rows``
+        (``estimand, bayes_mean, bayes_sd, other, other_se``; raw scale; ``other_se`` NaN where the method gives
+        none) and ``note``, or ``None`` where there is nothing to compare.
     """
-    from .crosscheck_methods import METHODS
+    from .crosscheck_methods import estimate
 
     if design.y.size > MOST_ROWS:
-        return {"method": "", "rows": [], "note": f"Left out: more than {MOST_ROWS:,} sessions take it minutes."}
+        note = f"Left out: more than {MOST_ROWS:,} sessions take it minutes."
+        return lambda estimates: {"method": "", "rows": [], "note": note}
     data, dropped = data_of(design)
     if data.y.size <= data.X.shape[1] or np.unique(data.client).size < 2:
-        return None
-    estimated = METHODS[design.family](data)
-    if estimated is None:
-        return None
-    return {
-        "method": estimated.method,
-        "rows": _rows(design, estimated, estimates),
-        "note": " ".join(_notes(design, dropped, estimated)),
-    }
+        return lambda estimates: None
+    result = begin(estimate, (design.family, data))
+
+    def compared(estimates: pd.DataFrame) -> Mapping[str, Any] | None:
+        estimated = result()
+        if estimated is None:
+            return None
+        return {
+            "method": estimated.method,
+            "rows": _rows(design, estimated, estimates),
+            "note": " ".join(_notes(design, dropped, estimated)),
+        }
+
+    return compared
 
 
 def data_of(design: Design) -> tuple[Data, int]:

@@ -223,3 +223,9 @@ METHODS: dict[str, Callable[[Data], Estimated | None]] = {
     "ordinal": lambda data: ordered(data, "ordinal"),
     "beta": lambda data: beta(data, "beta"),
 }
+
+
+def estimate(asked: tuple[str, Data]) -> Estimated | None:
+    """Estimate by the method of a family of distributions: (family, data)."""
+    family, data = asked
+    return METHODS[family](data)

@@ -156,18 +156,20 @@ def _multilevel_parts(
     references: Mapping[str, str],
 ) -> tuple[dict[str, Any], Mapping[str, Any]]:
     """Return the parts of a card that regressions of one outcome have, and replicated statistics."""
+    compared = crosscheck(design)
     replicated = predictive.replicate(model, design, full, stream(seed, "predictive"))
     checks, statistics = predictive.check_statistics(design, replicated)
     scores = [
         comparison.leave_one_session_out(model, design, full),
         comparison.leave_one_client_out(model, design, full, exact=marginal, rng=stream(seed, "integration")),
     ]
+    pictures = curves.pictures(design, full, stream(seed, "curves"), report.disclosure.threshold, references)
     parts = {
-        "crosscheck": crosscheck(design, frame),
+        "crosscheck": compared(frame),
         "ppc": checks,
         "ppc_target": predictive.replication_target(design),
         "loo": scores,
-        **curves.pictures(design, full, stream(seed, "curves"), report.disclosure.threshold, references),
+        **pictures,
         "surface": surfaces.picture(design, full, report.rope),
     }
     return parts, statistics

@@ -26,7 +26,7 @@ def estimates_of(**means: float) -> pd.DataFrame:
 def test_reml_of_a_balanced_design_equals_the_anova_estimators(study_file):
     study = read_study(study_file)
     design = build(study, "variance", "v", ModelSection(outcome="safety"))
-    found = crosscheck(design, estimates_of(**{"sd.residual": 0.7, "sd.client.intercept": 0.8}))
+    found = crosscheck(design)(estimates_of(**{"sd.residual": 0.7, "sd.client.intercept": 0.8}))
     assert found is not None
     table = study.sessions.groupby("client")["safety"]
     within = table.var().mean()
@@ -51,7 +51,7 @@ def test_predictors_are_split_at_observed_means_and_incomplete_rows_counted(stud
     sums = np.bincount(data.client, data.X[:, 1])
     assert np.abs(sums).max() < 1e-10
     names = {"safety.within": 0.1, "safety.between_client": 0.2}
-    found = crosscheck(design, estimates_of(**names))
+    found = crosscheck(design)(estimates_of(**names))
     assert found is not None
     assert {row["estimand"] for row in found["rows"]} == set(names)
     assert all(row["other_se"] > 0 for row in found["rows"])
