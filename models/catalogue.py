@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from ..data.config import ModelSection
 from ..data.errors import Fault, InputError
 from ..data.study_file import suggestion
-from . import chain, congruence, final, growth, variance, within_between
+from . import chain, congruence, dyad, final, growth, variance, within_between
 from .model import Model
 
 if TYPE_CHECKING:
     from ..data.study import Study
 
-CATALOGUE: tuple[Model, ...] = (variance.MODEL, growth.MODEL, within_between.MODEL, chain.MODEL, final.MODEL, congruence.MODEL)
+CATALOGUE: tuple[Model, ...] = (
+    variance.MODEL, growth.MODEL, within_between.MODEL, chain.MODEL, final.MODEL, dyad.MODEL, congruence.MODEL,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,17 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     ),
     "chain": ("session", "client", "therapist", "final", "time", "time_axis", "random_slopes", "max_gap"),
     "final": ("predictors", "time", "time_axis", "random_slopes", "covariates"),
-    "dyad": ("predictors", "lag", "time", "time_axis", "moderators", "max_gap"),
+    "dyad": (
+        "predictors",
+        "partner",
+        "distinguishable",
+        "lag",
+        "time",
+        "time_axis",
+        "random_slopes",
+        "moderators",
+        "max_gap",
+    ),
     "congruence": ("predictors", "time", "time_axis", "covariates", "centring", "rescale"),
 }
 """Options of each kind beside ``kind``, ``outcome``, ``family``, ``therapist_level`` and ``priors``."""

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from .path_design import PathDesign
 
 
+NOBODY = "u:"
+"""An effect that nothing loads on, because the kernel wants one where clients have none."""
+
+
 def system(design: PathDesign) -> GaussianSystem | str:
     """Return the marginalised system of a path model, or a sentence that says why PyMC runs instead.
 
@@ -151,17 +155,16 @@ class PathForm:
         effects = present(design)
         holes = tuple(f"hole:{name}" for name in dict.fromkeys(name for name, _ in design.holes["client"]))
         arrows = [a for a in design.client_arrows if a.target in effects and _node(a) in effects]
-        if not (effects or holes):
-            return Structure(("u:",), (CONSTANT,))  # the kernel wants an effect: one that nothing loads on
         blocks: list[Correlation] = []
         if "cor_client" in lkj:
             blocks.append(Correlation("cor_client", self._keys(design.client_free), lkj["cor_client"]))
         for name in design.courses:
             pair = tuple(e for e in effects if e in (name, f"{name}:time"))
             blocks.append(Correlation(f"cor_course[{name}]", self._keys(pair), lkj[f"cor_course[{name}]"]))
+        nobody = () if effects else (NOBODY,)
         return Structure(
-            (*self._keys(effects), *holes),
-            (*(self.name("sd_client", e) for e in effects), *(CONSTANT for _ in holes)),
+            (*self._keys(effects), *holes, *nobody),
+            (*(self.name("sd_client", e) for e in effects), *(CONSTANT for _ in (*holes, *nobody))),
             tuple((f"u:{a.target}", f"u:{_node(a)}", self.name("path_client", a.text)) for a in arrows),
             tuple(blocks),
         )
@@ -222,9 +225,8 @@ class PathForm:
         columns: dict[str, Poly] = {"1": self.poly("intercept", name)}
         for term in design.terms:
             columns[f"{time}:{term}"] = self.poly("slope", f"{name},{term}")
-        effects: dict[tuple[str, str], Poly] = {}
-        if name in present(design) or design.has_therapists:
-            effects["1", f"u:{name}"] = ONE
+        there = name in present(design) or design.has_therapists
+        effects: dict[tuple[str, str], Poly] = {("1", f"u:{name}"): ONE} if there else {("1", NOBODY): ()}
         if name in design.trends:
             effects[trend, f"u:{name}:time"] = ONE
         for level in ("client", "therapist"):
