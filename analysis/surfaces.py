@@ -86,7 +86,7 @@ def _level(design: Design, posterior: xr.Dataset, place: str, rope: Mapping[str,
         "mean": values.mean(axis=0).tolist(),
         "ellipse": _ellipse(middle, spread).tolist(),
         "inside": INSIDE,
-        "lines": _lines(b, centre, grid),
+        "lines": _lines(b, middle - centre, spread),
         "axis": _axis(found.slope, found.intercept, found.defined, grid, centre),
         "pattern": pattern(standardised(design, posterior, place), place, rope),
     }
@@ -99,11 +99,21 @@ def _ellipse(middle: Floats, spread: Floats) -> Floats:
     return np.asarray((middle[:, None] + REACH * np.linalg.cholesky(spread) @ circle).T)
 
 
-def _lines(b: Floats, centre: Floats, grid: Floats) -> dict[str, dict[str, list[float]]]:
-    """Return the surface along both lines with 95 % bands, raw units, against its value at the centre."""
-    t = grid - centre[0]
+def _lines(b: Floats, middle: Floats, spread: Floats) -> dict[str, dict[str, list[float]]]:
+    """Return the surface along both lines with 95 % bands, raw units, against its value at the centre.
+
+    Each line is drawn as far as the ellipse of the data reaches; ``middle`` is its distance from the centre.
+    """
     found: dict[str, dict[str, list[float]]] = {}
+    precision = np.linalg.inv(spread)
     for name, direction in (("congruence", 1.0), ("incongruence", -1.0)):
+        v = np.array([1.0, direction])
+        half, slope = float(v @ precision @ v), float(v @ precision @ middle)
+        room = slope**2 - half * (float(middle @ precision @ middle) - REACH**2)
+        if room <= 0:  # the line misses the data
+            continue
+        ends = (slope + np.array([-1.0, 1.0]) * math.sqrt(room)) / half
+        t = np.linspace(*ends, GRID)
         values = b @ terms(t, direction * t).T
         lower, upper = np.quantile(values, [0.025, 0.975], axis=0)
         found[name] = {
