@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 
 import numpy as np
 
-from .compilation import compile_system, lay_out
+from .compilation import Compiled, compile_system, lay_out
 from .compiled import is_compiled
 from .conditional import draw_effects, expand, unit_log_likelihood
 from .gaussian import ONE, Free, GaussianSystem, Group, Structure
@@ -48,16 +48,21 @@ def compiling_beside() -> Iterator[None]:
             process.wait()
 
 
-def main() -> None:
-    """Compile by use."""
+def smallest() -> Compiled:
+    """Return a system of one client."""
     unit = Structure(("u",), ("sd",))
     one = np.ones((1, 1))
     group = Group("y", one[0], one[:, :0], one, np.zeros(1, dtype=np.int64), (), ({"u": ONE},), "sigma")
     prior = parse("half_normal(1)")
     parameters = (Free("sd", prior, True), Free("sigma", prior, True))
     system = GaussianSystem(parameters, ("u",), (group,), unit, Structure(), 1, np.zeros(0, dtype=np.int64))
-    compiled = compile_system(system, products=empty_products(lay_out(system)[0], 1, per_client=True))
-    theta = np.zeros((1, 1, len(parameters)))
+    return compile_system(system, products=empty_products(lay_out(system)[0], 1, per_client=True))
+
+
+def main() -> None:
+    """Compile by use."""
+    compiled = smallest()
+    theta = np.zeros((1, 1, compiled.system.dimension))
     log_likelihoods(compiled, theta)
     draw_unit_effects(compiled, expand(compiled.map_, compiled.layout, theta[0]), seed=0)
 
