@@ -80,7 +80,7 @@ def _hash(*parts: str) -> str:
 
 def tasks() -> Mapping[str, Task]:
     """Return every task by name."""
-    from . import audit, chains, families, recovery, sbc, sbc_paths, surfaces
+    from . import audit, chains, families, recovery, sbc, sbc_dyads, sbc_paths, surfaces
 
     found: list[Task] = []
     for target in sbc.TARGETS:
@@ -102,6 +102,16 @@ def tasks() -> Mapping[str, Task]:
                 _Bound(sbc_paths.replicate, paths),
                 _hash(version("sbc_paths", "path_generator", "sbc", "studies"), described(paths)),
                 paths.seed,
+            )
+        )
+    for dyad in sbc_dyads.TARGETS:
+        found.append(
+            Task(
+                f"sbc-{dyad.name}-nuts",
+                dyad.replications,
+                _Bound(sbc_dyads.replicate, dyad),
+                _hash(version("sbc_dyads", "path_generator", "sbc", "studies"), described(dyad)),
+                dyad.seed,
             )
         )
     for chain in chains.SCENARIOS:
