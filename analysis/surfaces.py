@@ -112,8 +112,7 @@ def _lines(b: Floats, middle: Floats, spread: Floats) -> dict[str, dict[str, lis
         room = slope**2 - half * (float(middle @ precision @ middle) - REACH**2)
         if room <= 0:  # the line misses the data
             continue
-        ends = (slope + np.array([-1.0, 1.0]) * math.sqrt(room)) / half
-        t = np.linspace(*ends, GRID)
+        t = np.linspace((slope - math.sqrt(room)) / half, (slope + math.sqrt(room)) / half, GRID)
         values = b @ terms(t, direction * t).T
         lower, upper = np.quantile(values, [0.025, 0.975], axis=0)
         found[name] = {

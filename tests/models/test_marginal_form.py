@@ -54,6 +54,11 @@ DESIGNS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"missing": 0.2, "sessions": 5},
         {"outcome": "depth", "predictors": ("safety",), "own_lag": True, "time": "linear"},
     ),
+    "surface": (
+        "congruence",
+        {"missing": 0.15},
+        {"outcome": "depth", "predictors": ("safety", "alliance"), "centring": "observed", "time": "linear"},
+    ),
     "observed": (
         "within_between",
         {"missing": 0.15},

@@ -93,13 +93,13 @@ def test_shapes_keep_the_constraints_of_the_published_hierarchy() -> None:
 
     def draw(shape: str) -> np.ndarray:
         span = np.array(SHAPES[shape]).reshape(-1, 5)
-        return rng.normal(size=(20, len(span))) @ span
+        return np.asarray(rng.normal(size=(20, len(span))) @ span)
 
     def holds(shape: str, *names: str) -> None:
         for name in names:
             np.testing.assert_allclose(combination(name, draw(shape)), 0.0, atol=1e-12)
 
-    # RSA: SQD b1 = b2 = 0, b3 = b5, b3 + b4 + b5 = 0; SSQD b1 = −b2 instead; RR b1 = b2 instead; additive b3 = b4 = b5 = 0.
+    # RSA: SQD b1 = b2 = 0, b3 = b5, b3 + b4 + b5 = 0; SSQD b1 = −b2 and RR b1 = b2 instead; additive b3 = b4 = b5 = 0.
     holds("congruence", "b1", "b2", "a5", "a2")
     holds("discrepancy", "a1", "a5", "a2")
     holds("rising_ridge", "a3", "a5", "a2")
