@@ -80,7 +80,7 @@ def _hash(*parts: str) -> str:
 
 def tasks() -> Mapping[str, Task]:
     """Return every task by name."""
-    from . import audit, chains, families, recovery, sbc, sbc_dyads, sbc_paths, surfaces
+    from . import audit, chains, dyads, families, recovery, sbc, sbc_dyads, sbc_paths, surfaces
 
     found: list[Task] = []
     for target in sbc.TARGETS:
@@ -125,6 +125,17 @@ def tasks() -> Mapping[str, Task]:
                 chain.core,
             )
         )
+    for pair in dyads.SCENARIOS:
+        found.append(
+            Task(
+                f"recovery-{pair.name}",
+                pair.replications,
+                _Bound(dyads.replicate, pair),
+                _hash(version("dyads", "chains", "studies"), described(pair)),
+                pair.seed,
+                pair.core,
+            )
+        )
     for scenario in (*recovery.SCENARIOS, *audit.SCENARIOS):
         modules = ("recovery", "studies", *(["audit"] if scenario in audit.SCENARIOS else []))
         found.append(
@@ -163,7 +174,7 @@ def tasks() -> Mapping[str, Task]:
 
 def truth_of(name: str) -> dict[str, tuple[float, float]]:
     """Return (true value, factor that standardises it) of a recovery task's estimands."""
-    from . import audit, chains, families, recovery, surfaces
+    from . import audit, chains, dyads, families, recovery, surfaces
 
     for scenario in (*recovery.SCENARIOS, *audit.SCENARIOS):
         if name == f"recovery-{scenario.name}":
@@ -171,6 +182,9 @@ def truth_of(name: str) -> dict[str, tuple[float, float]]:
     for chain in chains.SCENARIOS:
         if name == f"recovery-{chain.name}":
             return chains.true_values(chain)
+    for pair in dyads.SCENARIOS:
+        if name == f"recovery-{pair.name}":
+            return dyads.true_values(pair)
     for scene in surfaces.SCENARIOS:
         if name == f"recovery-{scene.name}":
             return surfaces.true_values(scene)
