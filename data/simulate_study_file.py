@@ -65,6 +65,27 @@ lag = 1                              # with lag 1 the outcome's own previous val
 time = "linear"
 random_slopes = []
 
+# From attachment by way of safety and alliance to the outcome of the session and of the therapy: along which paths?
+[models.chain]
+session = [                          # sessions that differ from what is usual for the client
+  "therapist_safety -> safety -> alliance -> exploration -> post_session",
+  "safety -> exploration",
+  "alliance -> post_session",
+  "lag(post_session) -> post_session",
+]
+client = [                           # what is usual for clients, what is known of them, and the end of therapy
+  "anxiety, avoidance -> safety -> alliance -> exploration -> post_session",
+  "therapist_safety -> safety",
+  "baseline, arm, safety, post_session -> final",
+]
+{therapist_paths}final = "final"
+
+# When the therapist feels safer than usual, does the client, in this session and in the next?
+[models.dyad]
+outcome = "safety"
+predictors = ["therapist_safety"]
+moderators = ["time"]
+
 [sampling]
 seed = 20240505
 chains = 4
@@ -289,6 +310,12 @@ ENTRIES = (
     ),
 )
 
+THERAPIST_PATHS = """\
+therapist = [                        # what is usual for therapists, and what is known of them
+  "therapist_anxiety, therapist_avoidance -> therapist_safety -> safety",
+]
+"""
+
 
 def study_toml(simulated: Simulated, title: str) -> str:
     """Return the text of the study file.
@@ -317,4 +344,4 @@ def study_toml(simulated: Simulated, title: str) -> str:
             lines = [line for line in lines if not line.startswith("range")]
         comment = f"# ---- {entry.comment} ----\n" if entry.comment else ""
         blocks.append(f"\n{comment}[variables.{entry.name}]\n" + "\n".join(lines) + "\n")
-    return "".join([*blocks, MODELS])
+    return "".join([*blocks, MODELS.replace("{therapist_paths}", THERAPIST_PATHS if has_therapists else "")])

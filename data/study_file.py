@@ -228,7 +228,7 @@ def _unknown_variables(file: Path, content: dict[str, object]) -> list[Fault]:
         for key in ("outcome", "final", "predictors", "random_slopes", "moderators", "covariates", "by"):
             given = options.get(key)
             for name in given if isinstance(given, list) else [given] if isinstance(given, str) else []:
-                known = (*names, "time") if key == "random_slopes" else names
+                known = (*names, "time") if key in ("random_slopes", "moderators") else names
                 path = key == "random_slopes" and "->" in str(name)  # models.arrows reads paths
                 if isinstance(name, str) and name not in known and not path:
                     faults.append(_undeclared(file.name, f"models.{model}.{key}", name, names))

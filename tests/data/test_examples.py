@@ -45,7 +45,7 @@ def test_the_example_reads_without_errors_or_warnings():
     }  # fmt: skip
     assert {one.rater for one in study.by_role("safety")} == {"client", "therapist"}
     assert {one.level for one in study.by_role("attachment_avoidance")} == {"client", "therapist"}
-    assert set(study.config.models) == {"safety_shares", "course", "depth", "next_session"}
+    assert set(study.config.models) == {"safety_shares", "course", "depth", "next_session", "chain", "dyad"}
     assert study.config.models["next_session"].lag == 1
     assert 0.03 < study.sessions["safety"].isna().mean() < 0.12
 
