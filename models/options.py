@@ -237,4 +237,5 @@ def _pooled(study: Study, name: str, options: ModelSection) -> list[Fault]:
 
 def pooled_moderators(study: Study, options: ModelSection) -> tuple[str, ...]:
     """Moderators that are partially pooled because they have many categories."""
-    return tuple(m for m in options.moderators if m in study.variables and len(study.variables[m].categories) >= POOLED_FROM)
+    known = (m for m in options.moderators if m in study.variables)
+    return tuple(m for m in known if len(study.variables[m].categories) >= POOLED_FROM)
