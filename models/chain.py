@@ -121,7 +121,10 @@ def default_options(study: Study) -> Mapping[str, ModelSection]:
     final = next((v.name for v in study.variables.values() if v.role == "final_outcome" and v.level == "client"), None)
     if final is not None and own:
         about = [v.name for v in study.variables.values() if v.level == "client" and v.role in ("baseline", "arm")]
-        client += [f"{', '.join((*about, *dict.fromkeys((own[0], own[-1]))))} -> {final}"]
+        ends = tuple(dict.fromkeys((own[0], own[-1])))
+        client += [f"{', '.join((*about, *ends))} -> {final}"]
+        # What the final outcome is adjusted for must not be taken for independent of what it rests on.
+        client += [f"{', '.join(about)} -> {', '.join(ends)}"] if about else []
     return {
         "chain": ModelSection(
             kind="chain",

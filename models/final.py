@@ -12,8 +12,9 @@ Equation
         r_{vi} &= \mu_v + T_i's_v + m_{v,c} + m_{v,t} + b_{v,c}\,(t_i - \bar t) + e_{vi} \\
         g(o_c) &= \alpha + \sum_v b_v\,(m_{v,c} + m_{v,t}) + \sum_v b'_v\,b_{v,c} + \Gamma'a_c + w_t
 
-    Latent means and rates of change correlate freely. *g* is the identity (a Gaussian outcome) or the logit
-    (remission; ordered classes such as deteriorated, unchanged, reliably improved, recovered).
+    with m = Γ_v'a_c + d between clients: usual levels may go with the covariates that the outcome is adjusted for
+    (Croon & van Veldhoven 2007). What is left of them and rates of change correlate freely. *g* is the identity (a
+    Gaussian outcome) or the logit (remission; ordered classes such as deteriorated, unchanged, improved, recovered).
 
 Parameters, in the language of therapy
     ``path.client.safety->final``: final outcome of clients whose usual safety differs by one point, with the same
@@ -22,7 +23,7 @@ Parameters, in the language of therapy
 Assumptions
     Sessions are exchangeable around a client's course (paths within a session do not enter; use ``chain`` for them).
     A regression on observed means would take each client's mean for the true one; it stands beside the answer as an
-    audit. Associations: safety was not randomised.
+    audit. Rates of change are taken for independent of the covariates. Associations: safety was not randomised.
 
 Sources
     Lüdtke et al. (2008); Asparouhov & Muthén (2019); Croon & van Veldhoven (2007) for outcomes of a higher level.
@@ -58,8 +59,13 @@ def design(study: Study, name: str, options: ModelSection) -> PathDesign:
     options = with_defaults(study, name, "final", options)
     _check(study, name, options)
     trends = tuple(f"{p}:time -> {options.outcome}" for p in options.random_slopes or ())
-    paths = tuple(f"{source} -> {options.outcome}" for source in (*options.predictors, *options.covariates))
-    asked = ModelSection(client=(*paths, *trends), random_slopes=options.random_slopes, time=options.time)
+    paths = [f"{source} -> {options.outcome}" for source in (*options.predictors, *options.covariates)]
+    # Usual levels may go with the covariates; taken for independent, the adjustment would fall short of its aim.
+    paths += [f"{covariate} -> {rating}" for covariate in options.covariates for rating in options.predictors]
+    asked = ModelSection(
+        client=(*paths, *trends), random_slopes=options.random_slopes, time=options.time, final=options.outcome,
+        family=options.family,
+    )  # fmt: skip
     return build_paths(study, "final", name, options, read_arrows(study, name, asked))
 
 

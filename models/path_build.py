@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..data.errors import InputError
 from ..data.time import default_axis, time_axis
+from .arrow_rules import OUTCOME_FAMILIES
 from .build import timing
 from .columns import bases, raw_values
 from .degenerate import exact_combinations
@@ -23,7 +24,7 @@ from .rows import Selection, apply_rules, lag_links, no_links, series_starts, un
 from .scales import measure, scale_of
 
 if TYPE_CHECKING:
-    from ..data.config import Level, ModelSection
+    from ..data.config import Family, Level, ModelSection
     from ..data.study import Study
     from .arrows import Arrow, Arrows
 
@@ -212,22 +213,49 @@ def _responses(study: Study, name: str, arrows: Arrows, rows: Ints) -> tuple[tup
 def _outcomes(
     study: Study, name: str, options: ModelSection, arrows: Arrows, rows: Ints, client: Ints
 ) -> tuple[tuple[Measure, ...], Floats]:
-    """Return scales and values (clients,) of the outcomes; ``family`` of the options is that of the last."""
+    """Return scales and values (clients,) of the outcomes; ``family`` of the options is that of the final one."""
     first = np.unique(client, return_index=True)[1]
     keys = study.sessions["client"].to_numpy()[rows[first]]
+    families = {outcome: _family(study, outcome, options, arrows) for outcome in arrows.outcomes}
+    _refuse_families(study, name, families, arrows)
     measures: list[Measure] = []
     columns: list[Floats] = []
-    for outcome in arrows.outcomes:
-        about = study.variables[outcome]
-        family = about.family
-        if about.categories:
-            family = "bernoulli" if len(about.categories) == 2 else "ordinal"
-        if outcome == arrows.outcomes[-1] and options.family is not None:
-            family = options.family
-        scale, values = scale_of(study, name, outcome, family, study.clients[outcome].reindex(keys))
+    # What has categories explains nothing and can stand last, where its law is the model's.
+    for outcome in sorted(arrows.outcomes, key=lambda one: families[one] != "gaussian"):
+        scale, values = scale_of(study, name, outcome, families[outcome], study.clients[outcome].reindex(keys))
         measures.append(scale)
         columns.append(values)
     return tuple(measures), np.column_stack(columns) if columns else np.zeros((len(first), 0))
+
+
+def _family(study: Study, outcome: str, options: ModelSection, arrows: Arrows) -> Family:
+    about = study.variables[outcome]
+    if options.family is not None and outcome == (options.final or options.outcome or arrows.outcomes[-1]):
+        return options.family
+    if about.categories:
+        return "bernoulli" if len(about.categories) == 2 else "ordinal"
+    return about.family
+
+
+def _refuse_families(study: Study, name: str, families: Mapping[str, Family], arrows: Arrows) -> None:
+    """Refuse laws that final outcomes cannot have together."""
+    faults = []
+    for outcome, family in families.items():
+        if family not in OUTCOME_FAMILIES:
+            rule = f"A final outcome is {', '.join(OUTCOME_FAMILIES)}."
+            faults.append(fault(study, name, "family", rule, f"{outcome}: {family}", 'Use family = "gaussian".'))
+    categorical = [outcome for outcome, family in families.items() if family in ("bernoulli", "ordinal")]
+    if len(categorical) > 1:
+        rule, remedy = "A model has one final outcome with categories.", "Give each of them a model of its own."
+        faults.append(fault(study, name, "client", rule, ", ".join(categorical), remedy))
+    for arrow in arrows.client:
+        if arrow.source in categorical:
+            rule = f"{arrow.source} has family {families[arrow.source]}: it is explained and explains nothing."
+            faults.append(
+                fault(study, name, "family", rule, arrow.text, 'Use family = "gaussian", or remove the path.')
+            )
+    if faults:
+        raise InputError(*faults)
 
 
 def _covariates(
