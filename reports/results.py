@@ -264,9 +264,16 @@ class Results:
         path = self.folder / "data" / f"{name}.csv"
         return _csv(path) if path.is_file() else pd.DataFrame()
 
+    @property
+    def added(self) -> tuple[str, ...]:
+        """Models that were fitted for the theory's rows alone."""
+        theory = self.manifest.get("theory")
+        return tuple(theory.get("added", ())) if isinstance(theory, Mapping) else ()
+
     def each(self) -> tuple[ModelResults, ...]:
-        """Return every model, in order."""
-        return tuple(self.model(name) for name in self.models)
+        """Return every model that the study asks for, in order; those added for the theory are told with its rows."""
+        added = set(self.added)
+        return tuple(self.model(name) for name in self.models if name not in added)
 
 
 def read_results(folder: Path | str) -> Results:

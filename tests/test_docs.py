@@ -58,7 +58,6 @@ def test_the_study_file_guide_gives_the_defaults() -> None:
     models: dict[str, type[BaseModel]] = {
         "[sampling]": config.SamplingSection,
         "[study]": config.StudySection,
-        "[principles]": config.PrinciplesSection,
     }
     for heading, model in models.items():
         rows: dict[str, str] = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", sections(text)[heading], re.MULTILINE))

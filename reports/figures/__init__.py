@@ -12,6 +12,7 @@ from .paths import paths
 from .shares import shares
 from .style import Figure
 from .surface import surface
+from .theory import theory
 
 __all__ = [
     "MOST_CHECKS",
@@ -33,4 +34,5 @@ __all__ = [
     "save",
     "shares",
     "surface",
+    "theory",
 ]

@@ -17,7 +17,7 @@ from ..prose.study import rope_text
 from ..prose.surface import story, told_as_surface
 from ..results import ModelResults, Results, read_results
 from ..rich import escape
-from . import paths, surfaces, tables
+from . import paths, surfaces, tables, theory
 from .flow import flow_steps
 from .glossary import glossary
 from .tables import slug
@@ -120,6 +120,28 @@ class Article:
             self.talk.say("text.missing") if drawn else "",
             self.figure(drawn, "fig-missing", self.talk.say("figure.missing_caption")),
         )
+
+    # --- the theory -------------------------------------------------------------------------------
+
+    def theory(self) -> str:
+        """Return what the study says to the theory's rows; nothing where it was not asked."""
+        found = theory.read(self.results.folder)
+        if found is None:
+            return ""
+        code = self.talk.code
+        drawn, caption = theory.picture(found, self.n)
+        pieces = [
+            theory.heading(1, theory.say("page.title", code), ""),
+            theory.opening(found, self.n),
+            self.figure(drawn, "fig-theory", caption),
+        ]
+        columns = dict.fromkeys(one.column for one in found.findings)
+        pieces += [theory.column([one for one in found.findings if one.column == name], self.n) for name in columns]
+        pieces += [theory.pooled(found, self.n), theory.heading(2, theory.say("page.sections", code), "-rows")]
+        for name in columns:
+            pieces.append(theory.heading(3, theory.say(f"column.{name}", code), f"-{name}"))
+            pieces += [theory.section(one, self.n, found.added) for one in found.findings if one.column == name]
+        return self._join(*pieces)
 
     # --- models -----------------------------------------------------------------------------------
 

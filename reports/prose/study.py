@@ -39,7 +39,7 @@ def summary(n: Numbers) -> str:
         sessions=talk.count(sessions, "session"),
         clients=talk.count(clients, "client"),
         therapists=_seen_by(therapists, talk),
-        models=talk.count(len(n.results.models), "model"),
+        models=talk.count(len(n.results.each()), "model"),
     )
     said = [opening]
     for model in n.results.each():

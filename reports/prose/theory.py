@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ from .language import language
 if TYPE_CHECKING:
     from ...analysis.findings import Finding, Part
     from ...data.config import PrinciplesSection
+
+Mark = Callable[[str], str]
 
 SYMBOLS: Mapping[str, str] = {
     "supported": "●",
@@ -42,7 +44,7 @@ def _table() -> Mapping[str, Any]:
     return tomllib.loads(files(__package__).joinpath("theory.toml").read_text(encoding="utf-8"))
 
 
-def say(key: str, code: str, **values: str) -> str:
+def say(key: str, code: str, /, **values: str) -> str:
     """Fill the pattern at a dotted key of a language."""
     here: Any = _table()[code]
     for part in key.split(".", 1):
@@ -79,9 +81,9 @@ def symbol(verdict: str) -> str:
     return SYMBOLS[verdict.partition(":")[0]]
 
 
-def tally(findings: Sequence[Finding], code: str) -> str:
+def tally(told: Sequence[Finding] | Sequence[Part], code: str) -> str:
     """Count verdicts in words: ``4 supported, 2 undecided and 11 not testable``."""
-    found = counts([finding.verdict for finding in findings])
+    found = counts([one.verdict for one in told])
     named = [say("page.count", code, n=str(n), word=say(f"word.{name}", code)) for name, n in found.items() if n]
     return language(code).join(named)
 
@@ -103,7 +105,7 @@ def estimate_text(
     return digits.write(mean, decimals, code), f"{interval_label(interval, code)} [{bounds}]"
 
 
-def sentence(finding: Finding, code: str, interval: float, thresholds: PrinciplesSection) -> str:
+def sentence(finding: Finding, code: str, interval: float, thresholds: PrinciplesSection, mark: Mark = str) -> str:
     """Return what a paper would print about a row.
 
     Parameters
@@ -116,16 +118,19 @@ def sentence(finding: Finding, code: str, interval: float, thresholds: Principle
         Probability of the credible intervals.
     thresholds
         What the verdict was judged by.
+    mark
+        Makes texts of users fit for a markup (:func:`~safezone.reports.rich.escape`).
     """
     if finding.word in ("not testable", "not trusted"):
-        return say(f"sentence.{finding.word}", code, reason=reason(finding, code))
+        return say(f"sentence.{finding.word}", code, reason=reason(finding, code, mark))
     main = [part for part in finding.parts if not part.supporting and part.tested]
     shown = [part for part in main if part.estimand == finding.estimand and part.model == finding.model]
     estimate, ci = estimate_text(
         finding.mean, finding.sd, finding.mean_mcse, (finding.lower, finding.upper), interval, code
     )
     mean_of = len(main) > 1 and finding.combine == "mean"
-    quantity = language(code).join([part.words[code] for part in (main if mean_of else shown[:1]) if part.words])
+    told = main if mean_of else shown[:1]
+    quantity = language(code).join([mark(part.words[code]) for part in told if part.words])
     kind = "numbers_mean" if mean_of else "numbers_all" if len(main) > 1 else "numbers"
     numbers = say(f"sentence.{kind}", code, quantity=quantity, estimate=estimate, interval=ci)
     bounded = bool(shown) and shown[0].bounded
@@ -151,41 +156,46 @@ def _leaning_on_prior(finding: Finding, code: str) -> list[str]:
     return [say(f"sentence.{key}", code, value=digits.write(finding.prior_sensitivity, 2, code))]
 
 
-def also(finding: Finding, code: str, interval: float) -> str:
+def also(finding: Finding, code: str, interval: float, mark: Mark = str) -> str:
     """Return what supporting parts say, and the single parts of a row with several; empty where there are none."""
-    texts = [_part(part, code, interval) for part in finding.parts] if len(finding.parts) > 1 else []
+    texts = [_part(part, code, interval, mark) for part in finding.parts] if len(finding.parts) > 1 else []
     return say("sentence.also", code, parts="; ".join(texts)) if texts else ""
 
 
-def _part(part: Part, code: str, interval: float) -> str:
-    quantity = part.words[code] if part.words else part.name
+def _part(part: Part, code: str, interval: float, mark: Mark) -> str:
+    quantity = mark(part.words[code] if part.words else part.name)
     if not part.tested:
-        why = part_reason(part, code)
+        why = part_reason(part, code, mark)
         return say("sentence.part_open", code, quantity=quantity, word=word(part.verdict, code), reason=why)
     estimate, ci = estimate_text(part.mean, part.sd, part.mean_mcse, (part.lower, part.upper), interval, code)
     return say("sentence.part", code, quantity=quantity, word=word(part.verdict, code), estimate=estimate, interval=ci)
 
 
-def reason(finding: Finding, code: str) -> str:
+def reason(finding: Finding, code: str, mark: Mark = str) -> str:
     """Say why a row has no verdict."""
     lacking = [part for part in finding.parts if not part.supporting and not part.tested]
     untrusted = [part for part in finding.parts if part.tested and part.verdict.startswith("not trusted")]
-    reasons = dict.fromkeys(part_reason(part, code) for part in lacking or untrusted)
+    reasons = dict.fromkeys(part_reason(part, code, mark) for part in lacking or untrusted)
     return "; ".join(reasons)
 
 
-def part_reason(part: Part, code: str) -> str:
+def part_reason(part: Part, code: str, mark: Mark = str) -> str:
     """Say what stands in the way of one part."""
     if part.obstacle == "needs":
-        return say("reason.needs", code, text=language(code).join([slots()[name].words[code] for name in part.missing]))
+        needed = language(code).join([mark(slots()[name].words[code]) for name in part.missing])
+        return say("reason.needs", code, text=needed)
     if part.obstacle in ("model", "option", "estimand", "data"):
-        return say(f"reason.{part.obstacle}", code, text=part.detail)
-    return say("reason.fit", code, text=part.verdict.partition(": ")[2])
+        # What stands between backticks is shown as it is.
+        return say(
+            f"reason.{part.obstacle}", code, text=part.detail if part.obstacle == "estimand" else mark(part.detail)
+        )
+    return say("reason.fit", code, text=mark(part.verdict.partition(": ")[2]))
 
 
-def collect(finding: Finding, code: str) -> str:
+def collect(finding: Finding, code: str, mark: Mark = str) -> str:
     """Say what a study would have to collect to test a row; empty where it lacks nothing."""
     missing = dict.fromkeys(name for part in finding.parts for name in part.missing)
     if not missing:
         return ""
-    return say("sentence.collect", code, text=language(code).join([slots()[name].words[code] for name in missing]))
+    needed = language(code).join([mark(slots()[name].words[code]) for name in missing])
+    return say("sentence.collect", code, text=needed)

@@ -1,0 +1,257 @@
+"""Three worlds: how often each verdict is given where the theory is true, null, or reversed.
+
+``python tests/calibration/worlds.py [--world true] [--replications 50] [--processes 1]`` draws studies of 150 clients ×
+15 sessions × 25 therapists from a world, asks the theory's agenda of each, and appends one line per study to
+``worlds/WORLD.jsonl``; a stopped run goes on where it was. ``--big`` draws one study twenty times the size, from which
+the quantities of each world and the *computed power* are taken; ``--table`` prints the table of worlds/README.md.
+
+In the *true* world every row that is asked holds with a size that a theory would care about; in the *null* world every
+quantity is zero; in the *reversed* world it has the opposite sign. Rows about sizes that cannot be negative have no
+reversed world and are null there (X5) or monotone (C3b); X2 holds in every world, because a scale without differences
+between clients would leave nothing to ask of the other rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import multiprocessing
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+FOLDER = HERE / "worlds"
+WORLDS = {"true": 1, "null": 0, "reversed": -1}
+SIZE = {"clients": 150, "sessions": 15, "therapists": 25}
+TIMES = 20  # how many times larger the study is from which power is computed
+SEED = 77_000
+DRAWS, CHAINS = 500, 4
+# Models that take as long as all others together are left out; their parts are answered by the models that stand in
+# where a study has none of them (X4, X7, T3a), or not at all (R4c, R-c, X3).
+SLOW = ("chain", "dyad", "congruence")
+SESSION_KINDS = ("variance", "growth", "within_between")
+
+
+def truth(world: str) -> Any:
+    """Return the parameters of a world."""
+    from safezone.data.truth import Truth
+    from safezone.data.truth_parts import Events, FinalOutcome, Path, Reactivity
+
+    f = WORLDS[world]
+    made = Truth(
+        session=(
+            Path("therapist_safety", "safety", 0.40 * f),
+            Path("safety", "exploration", 0.40 * f),
+            Path("safety", "post_session", 0.45 * f),
+            Path("alliance", "post_session", 1.0 * f),
+            Path("post_session", "symptoms", -2.0 if world == "true" else 0.0),
+        ),
+        lagged=(Path("safety", "alliance", 0.12 * f), Path("alliance", "safety", 0.50 * f)),
+        client=(
+            Path("anxiety", "safety", -0.25 * f),
+            Path("avoidance", "safety", -0.25 * f),
+            Path("alliance", "post_session", 1.0 * f),
+        ),
+        therapist=tuple(
+            Path(source, target, value * f)
+            for source in ("anxiety", "avoidance")
+            for target, value in (("alliance", -0.25), ("post_session", -0.50))
+        ),
+        reactivity=Reactivity("safety", "post_session", 0.30) if world == "true" else None,
+        final=FinalOutcome(on_latent=(("safety", -3.0 * f),), arm=0.0, missing_after_dropout=0.0),
+        events=Events(on_alliance=0.0, on_avoidance=0.0),
+    ).without_trends()
+    made = made.with_series("safety", trend=0.35 * f, shape="log")
+    if world == "true":
+        made = made.with_series("post_session", mean=3.5, trend=0.30, sd_therapist=0.60)
+        return made.with_series("symptoms", trend=3.0, shape="log")
+    made = made.with_series("post_session", sd_therapist=0.0, arm_trend=0.20 if world == "reversed" else 0.0)
+    return made.with_series("symptoms", trend=-0.5 if world == "reversed" else 0.0, shape="linear")
+
+
+def replicate(world: str, number: int, times: int = 1, *, everything: bool = False) -> dict[str, Any]:
+    """Draw one study of a world and answer the theory; ``everything`` asks slow models too.
+
+    Returns
+    -------
+    dict
+        ``rows``: per id verdict, probability; per part mean, SD (expected direction), smallest and model.
+    """
+    from safezone.analysis import questions
+    from safezone.analysis.diagnostics import diagnose
+    from safezone.analysis.estimates import estimand_draws
+    from safezone.analysis.findings import Evidence, findings
+    from safezone.analysis.fitting import Task
+    from safezone.analysis.marginal import MarginalError
+    from safezone.analysis.progress import Silent
+    from safezone.analysis.remedies import Effort
+    from safezone.analysis.sampling import sampler_for
+    from safezone.data.simulate import SimulationDesign, simulate, write_study
+    from safezone.data.study import read_study
+    from safezone.models.catalogue import model, plan
+
+    started = time.perf_counter()
+    seed = SEED + 1000 * list(WORLDS).index(world) + number
+    design = SimulationDesign(
+        clients=SIZE["clients"] * times,
+        sessions=SIZE["sessions"],
+        therapists=SIZE["therapists"] * times,
+        dropout=False,
+        rounded=True,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        study = read_study(write_study(simulate(design, truth(world), seed=seed), Path(folder) / "study"))
+    study = replace(study, config=study.config.model_copy(update={"models": {}}))
+    own = [one for one in plan(study) if not one.lacks and one.kind in SESSION_KINDS]
+    if not everything:
+        questions.CATALOGUE = tuple(entry for entry in questions.CATALOGUE if entry.kind not in SLOW)
+    asked = questions.agenda(study, own)
+    used = {question.model for question in asked.questions if question.model and not question.test.supporting}
+    evidence: dict[str, Evidence] = {}
+    seconds: dict[str, float] = {}
+    sampling = study.config.sampling.model_copy(update={"chains": CHAINS, "draws": DRAWS, "warmup": 500})
+    for planned in (*own, *asked.added):
+        if planned.name not in used:
+            continue
+        begun = time.perf_counter()
+        entry = model(planned.kind)
+        built = entry.design(study, planned.name, planned.options)
+        task = Task(entry, built, sampling, study.config.report, {})
+        if isinstance(entry.system(built), str):
+            evidence[planned.name] = Evidence(task, "not trusted: left out, it has no closed integral")
+            continue
+        sampler = sampler_for(entry, built, sampling, seed=seed, progress=Silent())
+        try:
+            sampled = sampler(Effort(DRAWS, 500))
+        except MarginalError as error:
+            evidence[planned.name] = Evidence(task, f"not trusted: {error}")
+            continue
+        groups = {str(name): group.to_dataset() for name, group in sampled.tree.children.items()}
+        groups["estimands"] = estimand_draws(entry.estimands(built), groups["posterior"])
+        values = groups["estimands"]["value"].transpose("chain", "draw", "quantity").values
+        verdict = diagnose(sampled.tree, values, sampler=sampled.sampler).verdict
+        # Sensitivities are not asked here and cost time.
+        kept = {name: groups[name] for name in ("estimands", "sample_stats")}
+        evidence[planned.name] = Evidence(task, verdict, "", kept.get)
+        seconds[planned.name] = round(time.perf_counter() - begun, 2)
+    rows = {}
+    for finding in findings(study, asked.questions, evidence):
+        parts = [part for part in finding.parts if not part.supporting]
+        if not any(part.tested for part in parts):
+            continue
+        rows[finding.id] = {
+            "verdict": finding.word,
+            "probability": _rounded(finding.probability),
+            "combine": finding.combine,
+            "parts": [
+                {
+                    "part": part.name,
+                    "mean": _rounded((part.expected or 1) * part.mean),
+                    "sd": _rounded(part.sd),
+                    "smallest": part.smallest,
+                    "model": part.model,
+                    "verdict": part.verdict.partition(":")[0],
+                }
+                for part in parts
+            ],
+        }
+    whole = round(time.perf_counter() - started, 1)
+    return {"world": world, "number": number, "times": times, "rows": rows, "seconds": whole, "models": seconds}
+
+
+def _rounded(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 4)
+
+
+def _guarded(world: str, number: int, times: int) -> dict[str, Any]:
+    try:
+        return replicate(world, number, times)
+    except Exception as error:  # noqa: BLE001 - what went wrong is counted, not hidden
+        return {"world": world, "number": number, "times": times, "error": f"{type(error).__name__}: {error}"}
+
+
+def path_of(world: str, times: int) -> Path:
+    """Return the result file of a world."""
+    return FOLDER / (f"{world}.jsonl" if times == 1 else f"{world}-big.jsonl")
+
+
+def read(world: str, times: int = 1) -> list[dict[str, Any]]:
+    """Return the studies drawn so far."""
+    path = path_of(world, times)
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def run(worlds: list[str], replications: int, processes: int, times: int) -> None:
+    """Draw what is missing, worlds in turn."""
+    FOLDER.mkdir(exist_ok=True)
+    done = {(world, row["number"]) for world in worlds for row in read(world, times)}
+    todo = [(world, number) for number in range(replications) for world in worlds if (world, number) not in done]
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(_guarded, world, number, times) for world, number in todo]):
+            row = future.result()
+            with path_of(row["world"], times).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+            print(row["world"], row["number"], row.get("seconds"), row.get("error", ""), flush=True)
+
+
+def power(parts: list[dict[str, Any]], combine: str, shrink: float, supported: float = 0.95) -> float:
+    """Return the computed power: how often *supported* is to be expected in studies of the usual size.
+
+    Estimates of a part vary around its value in the large study with the large study's SD times √TIMES, and each
+    study's posterior is a normal with that SD around its estimate.
+    """
+    from scipy.special import ndtr
+
+    rng = np.random.default_rng(1)
+    means = np.array([part["mean"] for part in parts])
+    sds = np.array([part["sd"] for part in parts]) * shrink
+    smallest = np.array([part["smallest"] for part in parts])
+    if combine == "mean":
+        means, smallest, sds = means.mean()[None], smallest.mean()[None], np.sqrt((sds**2).sum())[None] / len(parts)
+    drawn = means + sds * rng.normal(size=(20_000, len(means)))
+    beyond = 1 - (1 - ndtr((drawn - smallest) / sds)).sum(axis=1)
+    return float(np.mean(beyond >= supported))
+
+
+def table() -> str:
+    """Return the table of verdicts per row, as Markdown."""
+    words = ("supported", "leaning", "undecided", "negligible", "opposed", "not trusted", "not testable")
+    lines = [
+        "| row | world | studies | computed power | " + " | ".join(words) + " |",
+        "|---|---|---:|---:|" + "---:|" * len(words),
+    ]
+    every = {world: [row for row in read(world) if "rows" in row] for world in WORLDS}
+    big = {world: next((row["rows"] for row in read(world, TIMES) if "rows" in row), {}) for world in WORLDS}
+    ids = list(dict.fromkeys(name for rows in every.values() for row in rows for name in row["rows"]))
+    for name in ids:
+        for world, rows in every.items():
+            found = [row["rows"][name]["verdict"] for row in rows if name in row["rows"]]
+            shares = [f"{sum(one == word for one in found) / len(found):.2f}" if found else "" for word in words]
+            asked = big[world].get(name)
+            known = asked is not None and all(part["mean"] is not None for part in asked["parts"])
+            computed = f"{power(asked['parts'], asked['combine'], math.sqrt(TIMES)):.2f}" if known else "–"
+            lines.append(f"| {name} | {world} | {len(found)} | {computed} | " + " | ".join(shares) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--world", choices=WORLDS, action="append")
+    parser.add_argument("--replications", type=int, default=50)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--big", action="store_true")
+    parser.add_argument("--table", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.table:
+        sys.stdout.write(table() + "\n")
+    else:
+        times = TIMES if arguments.big else 1
+        run(arguments.world or list(WORLDS), 1 if arguments.big else arguments.replications, arguments.processes, times)
