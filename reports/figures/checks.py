@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 RHAT, ESS = 1.01, 400
 LEVELS = ("session", "client", "therapist")
-MOST_CHECKS = 30  # of a figure; of more, those that fit worst
+MOST_CHECKS = 26  # of a figure; of more, those that fit worst
 
 
 def predictive(model: ModelResults, study: StudyInfo, code: str | None = None) -> Figure | None:
@@ -61,11 +61,14 @@ def predictive(model: ModelResults, study: StudyInfo, code: str | None = None) -
     code = code or study.language
     talk = language(code)
     parts = []
+    levels = [talk.say(f"figure.{'sessions' if check['level'] == 'session' else check['level']}") for check in checks]
+    statistics = [check_name(model, check, talk) for check in checks]
+    names = [wrap(f"{level}: {statistic}", 44) for level, statistic in zip(levels, statistics, strict=True)]
+    pitch = 0.2 if not any("\n" in name for name in names) else 0.28  # inches of a row
     with styled(code):
-        fig, (ax,) = canvas(0.7 + 0.2 * len(checks))
+        fig, (ax,) = canvas(0.7 + pitch * len(checks))
         shade(ax, -1, 1)
         ax.axvline(0, color=GREY, lw=0.8)
-        names = []
         reach = 1.3
         for i, check in enumerate(checks):
             lower, mean, upper, observed = (float(check[key]) for key in ("lower", "mean", "upper", "observed"))
@@ -78,9 +81,6 @@ def predictive(model: ModelResults, study: StudyInfo, code: str | None = None) -
             ax.plot((mean - (upper + lower) / 2) / half, -i, "|", color=COLOURS[0], ms=9, mew=1.6)
             marker = "D" if shown == position else (">" if position > 0 else "<")
             ax.plot(shown, -i, marker, ms=5.5, color=COLOURS[1] if abs(position) > 1 else "#222222")
-            level = talk.say(f"figure.{'sessions' if check['level'] == 'session' else check['level']}")
-            statistic = check_name(model, check, talk)
-            names.append(wrap(f"{level}: {statistic}", 40))
             scale = _decimals(upper - lower)
             said = {
                 "observed": talk.number(observed, scale), "mean": talk.number(mean, scale),
@@ -89,8 +89,8 @@ def predictive(model: ModelResults, study: StudyInfo, code: str | None = None) -
             separator = ", " if code == "en" else "; "
             text = f"{said['observed']}  [{said['lower']}{separator}{said['upper']}]"
             ax.text(1.02, -i, text, transform=ax.get_yaxis_transform(), va="center", fontsize=SIZE - 1)
-            parts.append(talk.say("alt.ppc_part", level=level, statistic=statistic, **said))
-        ax.set_yticks([-i for i in range(len(checks))], names)
+            parts.append(talk.say("alt.ppc_part", level=levels[i], statistic=statistics[i], **said))
+        ax.set_yticks([-i for i in range(len(checks))], names, linespacing=1.0)
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
         ax.set_xlim(-reach, reach)
@@ -137,7 +137,7 @@ def diagnostics(results: Results, code: str | None = None) -> Figure | None:
     Figure or None
         ``None`` where there are no models.
     """
-    table = results.diagnostics
+    table = results.diagnostics.loc[~results.diagnostics["model"].isin(results.added)]
     if table.empty:
         return None
     code = code or results.study.language

@@ -294,7 +294,7 @@ def _finished(plan: _Plan, rows: Mapping[str, int]) -> Layout:
     places = [
         [
             Box(x, y + side * beside, *plan.label)
-            for side in (0, 1, -1)
+            for side in (0, 1, -1, 1.7, -1.7)
             for x, y in (along(route, place) for place in _PLACES)
         ]
         for route in routes

@@ -9,7 +9,7 @@ from ..prose.language import Language, language
 from ..prose.names import short_name
 from ..prose.paragraphs import model_title
 from ..prose.study import rope_text
-from ..prose.verdicts import kind_of
+from ..prose.verdicts import Kind, kind_of
 from ..rich import escape
 from .tables import Head, build, heads_of, mean_spread, numbers_of, slug, told, with_interval
 
@@ -29,20 +29,25 @@ def paths_table(n: Numbers, model: ModelResults) -> str:
 
 
 def through_table(n: Numbers, model: ModelResults) -> str:
-    """List indirect and total associations by level; one route alone is not repeated as *all* routes."""
-    names = _of(model, THROUGH)
-    kinds = [(name, kind_of(name)) for name in names]
-    routes: dict[tuple[str, ...], int] = {}
-    for _, kind in kinds:
-        if kind.name == "indirect":
-            ends = tuple(kind.parts[part] for part in ("level", "a", "b"))
-            routes[ends] = routes.get(ends, 0) + 1
-    kept = [
-        name
-        for name, kind in kinds
-        if kind.name != "indirect_all" or routes.get(tuple(kind.parts[part] for part in ("level", "a", "b")), 0) != 1
-    ]
+    """List routes and totals that end in what the story of a level ends in; nothing is said twice.
+
+    One route alone is not repeated as all of them, and without a direct path the routes together are the total.
+    """
+    kinds = {name: kind_of(name) for name in _of(model, THROUGH)}
+    ends = [str(one["name"]) for key in ("outcomes", "responses") for one in (model.card.get(key) or ())[-1:]]
+    kept = []
+    for name, kind in kinds.items():
+        same = [one for one in kinds.values() if _ends(one) == _ends(kind)]
+        routes, direct = sum(one.name == "indirect" for one in same), any(one.name == "proportion" for one in same)
+        alone = routes == 1 and not direct
+        repeated = {"indirect_all": routes == 1 or not direct, "total": alone}.get(kind.name, False)
+        if kind.parts["b"] in ends and not repeated:
+            kept.append(name)
     return _table(n, model, kept, "through")
+
+
+def _ends(kind: Kind) -> tuple[str, str, str]:
+    return kind.parts["level"], kind.parts["a"], kind.parts["b"]
 
 
 def audit_table(n: Numbers, model: ModelResults) -> str:

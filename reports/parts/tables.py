@@ -11,7 +11,7 @@ from ..numbers import Numbers, interval_label, interval_text, number_text
 from ..prose.design import spread
 from ..prose.labels import label_of, split_unit
 from ..prose.language import Language, language
-from ..prose.names import interpreted, short_name
+from ..prose.names import interpreted, parameter_kind, short_name
 from ..prose.paragraphs import model_title
 from ..prose.paths import told_as_graph
 from ..prose.sentences import PERCENT, verdict_word
@@ -142,8 +142,11 @@ def priors_table(results: Results, talk: Language) -> str:
                 left_out += 1
                 continue
             prior = str(parameter["prior"]), _span(parameter.get("prior_lower"), parameter.get("prior_upper"), talk)
-            name = f"{escape(_parameter_name(model, parameter, talk))} (${parameter['symbol']}$)"
-            sharing.setdefault(prior, []).append(name)
+            name = parameter_kind(model, parameter, talk) or (
+                f"{escape(_parameter_name(model, parameter, talk))} (${parameter['symbol']}$)"
+            )
+            names = sharing.setdefault(prior, [])
+            names += [] if name in names else [name]
         groups += [model_title(model, talk)] * len(sharing)
         rows += [["; ".join(names), escape(text), span] for (text, span), names in sharing.items()]
     columns: list[Head] = [

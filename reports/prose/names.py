@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .labels import effect_name, label_of, raters, reference_of
 from .language import Language
-from .paths import NAMED, path_name
+from .paths import NAMED, path_name, told_as_graph
 from .verdicts import kind_of
 
 if TYPE_CHECKING:
@@ -62,3 +62,13 @@ def interpreted(parameter: Any) -> bool:
     estimand = str(parameter["estimand"])
     own = estimand.split(".", maxsplit=1)[0] not in {"nuisance", "initial"}
     return (own and not estimand.endswith((".fixed", ".intercept"))) or estimand.startswith("sd.")
+
+
+def parameter_kind(model: ModelResults, parameter: Any, talk: Language) -> str:
+    """Name the many parameters of a graph by their kind; nothing for those that are named one by one."""
+    kind = kind_of(str(parameter["estimand"]))
+    pattern = talk.find(f"table.prior_{kind.name}", "") if told_as_graph(model) else ""
+    level = kind.parts.get("level", "session")
+    return str(pattern).format(
+        level=talk.say(f"figure.paths_{level}"), who=talk.say(f"name.level_{level}") if pattern else ""
+    )

@@ -14,7 +14,7 @@ from ..rich import escape
 from . import design
 from .labels import label_of
 from .language import Language, language
-from .paths import LEVELS, share_is_known, story, told_as_graph, verdict_list
+from .paths import LEVELS, brief_story, share_is_known, story, told_as_graph, verdict_list
 from .sentences import SILENT, TABULATED, finding, shares_sentence
 from .verdicts import kind_of
 
@@ -114,7 +114,7 @@ def headlines(model: ModelResults) -> tuple[str, ...]:
     model, where it only keeps a common drift out of the associations.
     """
     if told_as_graph(model):
-        return tuple(e for e in story(model) if kind_of(e).name in {"path", "total"})
+        return brief_story(model)
     found = dict.fromkeys(model.estimates["estimand"])
     aside: tuple[str, ...] = ()
     if model.kind != "variance":

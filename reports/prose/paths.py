@@ -112,8 +112,8 @@ def _entry(model: ModelResults, name: str) -> Mapping[str, Any]:
 def story(model: ModelResults) -> tuple[str, ...]:
     """Return the estimands that tell the story of a graph, from the therapist by way of sessions to the end.
 
-    Between therapists: the clearest path from what is known of them. Within sessions: from the first rating to the
-    last, all together and by way of others. Between clients: the clearest path from what is known of them to a
+    Between therapists: the clearest path from what is known of them. Within sessions: what leads to the last rating,
+    all together and by way of others. Between clients: the clearest path from what is known of them to a
     rating, then from each rating (or its rate of change) to the final outcome.
     """
     names = tuple(dict.fromkeys(str(name) for name in model.estimates["estimand"]))
@@ -132,6 +132,18 @@ def story(model: ModelResults) -> tuple[str, ...]:
     return tuple(name for name in told if name in names)
 
 
+def brief_story(model: ModelResults) -> tuple[str, ...]:
+    """Return what of the story belongs into a summary: one finding per level, and one per way to the final outcome."""
+    outcomes = {str(one["name"]) for one in model.card.get("outcomes") or ()}
+    found: dict[tuple[str, bool], str] = {}
+    for estimand in story(model):
+        kind = kind_of(estimand)
+        if kind.name in {"path", "total"}:
+            ends = kind.parts["b"] in outcomes
+            found.setdefault((kind.parts["level"], ends), estimand)
+    return tuple(found.values())
+
+
 def _clearest(model: ModelResults, names: list[str]) -> list[str]:
     """Return the estimand whose direction is known best, if there is any."""
     known = [name for name in names if name in model.scales]
@@ -139,13 +151,14 @@ def _clearest(model: ModelResults, names: list[str]) -> list[str]:
 
 
 def _through(names: tuple[str, ...], arrows: list[tuple[str, ...]], responses: list[str]) -> list[str]:
-    """Return the total from the first rating of a session to the last one that it reaches, and the indirect share."""
+    """Return what leads to the last rating of a session: from where the chain begins, and what also leads directly."""
     within = [(a, b) for level, a, b in arrows if level == "session" and "(" not in a]
-    for first in (r for r in responses if any(a == r for a, _ in within)):
-        for last in reversed(responses):
-            if f"total.session.{first}->{last}" in names:
-                ends = f"session.{first}->{last}"
-                return [f"total.{ends}", f"proportion.{ends}"]
+    for last in reversed(responses):
+        first = [r for r in responses if f"total.session.{r}->{last}" in names]
+        if first:
+            direct = [r for r in first if f"proportion.session.{r}->{last}" in names][:1]
+            told = [f"total.session.{r}->{last}" for r in dict.fromkeys([*first[:1], *direct])]
+            return told + [f"proportion.session.{r}->{last}" for r in direct]
     return [f"path.session.{a}->{b}" for a, b in within]
 
 

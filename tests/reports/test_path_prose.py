@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from safezone.reports import prose
+from safezone.reports.figures.checks import MOST_CHECKS, check_name, predictive
 from safezone.reports.numbers import Numbers
 from safezone.reports.parts import Article
 from safezone.reports.parts.paths import audit_table, paths_table, through_table
 from safezone.reports.prose.labels import effect_name
 from safezone.reports.prose.language import language
-from safezone.reports.prose.names import short_name
+from safezone.reports.prose.names import parameter_kind, short_name
 from safezone.reports.prose.paths import between, inherited, share_is_known, story
 from safezone.reports.prose.verdicts import kind_of
 from safezone.reports.results import Results, read_results
@@ -84,8 +87,24 @@ def test_the_story_runs_from_the_therapist_by_way_of_sessions_to_the_end(results
         "path.client.safety:time->final",
     )
     assert story(results.model("final")) == ("path.client.safety->remission",)
-    # a share of a difference is no headline, and the summary does not repeat the lists
-    assert "proportion.session.safety->depth" not in prose.headlines(results.model("chain"))
+    # the summary has one finding per level, and one on the final outcome
+    assert prose.headlines(results.model("chain")) == (
+        "path.therapist.t_anxiety->safety",
+        "total.session.safety->depth",
+        "path.client.anxiety->safety",
+        "total.client.safety->final",
+    )
+
+
+def test_a_chain_that_begins_elsewhere_is_told_from_both(results: Results) -> None:
+    model = results.model("chain")
+    more = model.estimates.loc[model.estimates["estimand"] == "total.session.safety->depth"]
+    begins = more.assign(estimand="total.session.alliance->depth")
+    card = {**model.card, "responses": [model.card["responses"][i] for i in (1, 0, 2)]}
+    other = dataclasses.replace(model, card=card, estimates=pd.concat([model.estimates, begins], ignore_index=True))
+    assert story(other)[1:4] == (
+        "total.session.alliance->depth", "total.session.safety->depth", "proportion.session.safety->depth",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("code", ["en", "de"])
@@ -180,11 +199,25 @@ def test_the_table_of_paths_has_every_path_under_its_level(results: Results) -> 
     assert "−1.1 \\[−2.0, −0.2\\]" in table.replace("\N{NO-BREAK SPACE}", " ")
 
 
-def test_one_route_alone_is_not_repeated_as_all_routes(results: Results) -> None:
-    table = through_table(Numbers(results), results.model("chain"))
-    assert table.count("all by way of others") == 1  # anxiety -> final has two routes; the others have one each
-    assert table.count(": total") == 3
-    assert through_table(Numbers(results), results.model("final")) == ""
+def test_routes_are_listed_once_and_end_where_the_story_ends(results: Results) -> None:
+    n, model = Numbers(results), results.model("chain")
+    table = through_table(n, model)
+    end = "Symptoms at the end of therapy"
+    rows = [line.split("|")[1].replace("&#8195;", "").strip() for line in table.splitlines() if "&#8195;" in line]
+    assert rows == [
+        # one route and a direct path: the route, the total, the share
+        f"Felt safety (client) → Working alliance (client) → {end}",
+        f"Felt safety (client) → {end}: total",
+        f"Felt safety (client) → {end}: share by way of others",
+        # two routes and no direct path: all of them together are the total
+        f"Attachment anxiety (client) → Felt safety (client) → {end}",
+        f"Attachment anxiety (client) → Felt safety (client) → Working alliance (client) → {end}",
+        f"Attachment anxiety (client) → {end}: total",
+        "Felt safety (client) → Working alliance (client) → Depth of exploration",
+        "Felt safety (client) → Depth of exploration: total",
+        "Felt safety (client) → Depth of exploration: share by way of others",
+    ]
+    assert through_table(n, results.model("final")) == ""
 
 
 def test_the_two_step_answer_stands_beside_the_joint_one(results: Results) -> None:
@@ -224,3 +257,33 @@ def test_the_article_shows_story_diagram_and_tables_of_a_graph(
     assert article.summary().count("*") % 2 == 0
     checks = article.prediction(article.results.model("chain"))
     assert "Session depth" in checks or "Depth of exploration" in checks or "Tiefe" in checks
+
+
+def test_the_many_parameters_of_a_graph_are_named_by_kind(results: Results) -> None:
+    model, talk = results.model("chain"), language("en")
+    named = {
+        estimand: parameter_kind(model, {"estimand": estimand}, talk)
+        for estimand in ("path.client.a->b", "intercept.safety", "sd.client.safety", "cor.client")
+    }
+    assert named == {
+        "path.client.a->b": "Paths, Between clients", "intercept.safety": "Intercepts",
+        "sd.client.safety": "SDs of clients", "cor.client": "",
+    }  # fmt: skip
+
+
+def test_checks_of_several_ratings_say_of_which_and_the_worst_are_shown(results: Results) -> None:
+    model, talk = results.model("chain"), language("en")
+    pair = {"response": "safety, depth", "statistic": "correlation"}
+    assert check_name(model, pair, talk) == "Felt safety (client) – Depth of exploration, correlation"
+    assert check_name(model, {"statistic": "mean"}, talk) == "mean"
+    many = [
+        {"response": "safety", "statistic": "mean", "level": "session", "mean": 0.0, "lower": -1.0, "upper": 1.0,
+         "observed": 0.01 * i, "p": 0.5}
+        for i in range(MOST_CHECKS + 10)
+    ]  # fmt: skip
+    crowded = dataclasses.replace(model, card={**model.card, "ppc": many})
+    figure = predictive(crowded, results.study)
+    assert figure is not None
+    assert len(figure.fig.axes[0].get_yticks()) == MOST_CHECKS
+    assert "observed 0.10 " in figure.alt.replace(",", " ")  # the ten that fit best are left out
+    assert "observed 0.09 " not in figure.alt.replace(",", " ")
