@@ -65,7 +65,7 @@ class Scene:
 SMALL, LARGE = (60, 10, 12), (300, 20, 40)
 SCENARIOS = (
     Scene("congruence_60x10x12", SMALL, "latent", "latent", 0.0, 200, 710_000),
-    Scene("congruence_300x20x40", LARGE, "latent", "latent", 0.0, 100, 720_000),
+    Scene("congruence_300x20x40", LARGE, "latent", "latent", 0.0, 50, 720_000),
     Scene("congruence_observed_60x10x12", SMALL, "observed", "observed", 0.0, 200, 730_000),
     Scene("congruence_observed_300x20x40", LARGE, "observed", "observed", 0.0, 100, 740_000),
     Scene("congruence_audit_60x10x12", SMALL, "observed", "latent", 0.0, 200, 710_000, core=False),
