@@ -174,14 +174,21 @@ def _coefficients(design: PathDesign, level: Level, draws: Mapping[str, Floats])
 def within_covariance(design: PathDesign, draws: Mapping[str, Floats], now: Floats, before: Floats) -> Floats:
     """Return the covariance of deviations from the expected course, (draws, responses, responses), internal scale."""
     size = len(design.names)
-    residual = draws["sd_residual"][:, :size]
+    variance = draws["sd_residual"][:, :size] ** 2
     solve = np.linalg.inv(np.eye(size) - now)
-    root = solve * residual[:, None, :]
-    shock = root @ root.transpose(0, 2, 1)
-    carry, total = solve @ before, shock
-    if design.dynamic:
-        for _ in range(STEPS):
-            total = shock + carry @ total @ carry.transpose(0, 2, 1)
+    carry, total = solve @ before, np.zeros_like(now)
+    own = [
+        (design.names.index(a.target), design.names.index(a.source), draws["sd_client"][:, effect] ** 2)
+        for effect, name in enumerate(design.client_effects)
+        for a in design.session
+        if a.random and a.text == name
+    ]
+    # Along the recursion once, or towards stationarity; a path that differs between clients adds var(u)·var(source).
+    for _ in range(STEPS if design.dynamic else size if own else 1):
+        noise = variance.copy()
+        for target, source, spread in own:
+            noise[:, target] += spread * total[:, source, source]
+        total = (solve * noise[:, None, :]) @ solve.transpose(0, 2, 1) + carry @ total @ carry.transpose(0, 2, 1)
     return np.asarray(total)
 
 
@@ -216,7 +223,9 @@ def between_covariance(
     covariance = np.zeros((count, len(labels), len(labels)))
     if known:
         values = np.column_stack([np.nan_to_num(c.values) for c in design.of_level(level)])
-        covariance[:, : len(known), : len(known)] = np.atleast_2d(np.cov(values, rowvar=False))
+        seen = np.atleast_2d(np.cov(values, rowvar=False))
+        unknown = [np.isnan(c.values).mean() for c in design.of_level(level)]  # standard normal, see ``missing_client``
+        covariance[:, : len(known), : len(known)] = seen + np.diag(unknown)
     factor = disturbances(design, level, draws)
     covariance[:, len(known) :, len(known) :] = factor @ factor.transpose(0, 2, 1)
     direct = np.zeros_like(covariance)

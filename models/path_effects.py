@@ -15,6 +15,7 @@ import numpy as np
 from .model import Estimand
 from .path_algebra import Algebra, Node, Route, algebra, edges, mediated, routes, source_node
 from .path_parameters import label, raw_size
+from .path_probability import probabilities
 from .quantities import both_scales, once
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def path_estimands(design: PathDesign) -> tuple[Estimand, ...]:
         found += _mediation(design, known, level)
     found += _moderation(design, known)
     found += _random_paths(design, known)
+    found += probabilities(design, lambda values: draws_of(known, values))
     found += described(design, known)
     return tuple(found)
 
@@ -136,7 +138,8 @@ def _effect(
     source, target = nodes
     raw = size(design, source, target)
     covariate = design.covariate(source)
-    per = "SD" if covariate is not None and covariate.factor.category is not None else "SD per SD"
+    above = "SD" if target in design.names or design.measure(target).family == "gaussian" else "logits"
+    per = above if covariate is not None and covariate.factor.category is not None else f"{above} per SD"
     return both_scales(
         name,
         level,
@@ -200,17 +203,27 @@ def _quotient(part: Values, whole: Values) -> Values:
 
 
 def _sum(design: PathDesign, level: Level, of: tuple[Route, ...]) -> Values:
-    """Sum of routes; where both steps of a two-step route differ between clients, E[ab] = ab + cov(a, b)."""
+    """Sum of the expected products along routes; where clients differ in two paths a and b, E[ab] = ab + cov(a, b)."""
 
     def values(a: Algebra) -> Floats:
-        total = np.sum([a.effect(level, route) for route in of], axis=0)
-        if level == "session":
-            for route in of:
-                if len(route.nodes) == 3:
-                    total = total + _covariance(design, a, *route.edges)
-        return np.asarray(total)
+        if level != "session":
+            return np.asarray(np.sum([a.effect(level, route) for route in of], axis=0))
+        return np.asarray(np.sum([_expected(design, a, route.edges) for route in of], axis=0))
 
     return values
+
+
+def _expected(design: PathDesign, a: Algebra, steps: tuple[tuple[Node, Node], ...]) -> Floats | float:
+    """Return E of a product of jointly normal paths: the first one's mean, or its covariance with one of the others."""
+    if not steps:
+        return 1.0
+    first, *rest = steps
+    total = a.coefficients["session"][first] * _expected(design, a, tuple(rest))
+    for i, other in enumerate(rest):
+        covariance = _covariance(design, a, first, other)
+        if np.any(covariance):
+            total = total + covariance * _expected(design, a, (*rest[:i], *rest[i + 1 :]))
+    return np.asarray(total)
 
 
 def _covariance(design: PathDesign, a: Algebra, first: tuple[Node, Node], second: tuple[Node, Node]) -> Floats | float:
@@ -284,12 +297,16 @@ def _courses(design: PathDesign, known: Once) -> Iterator[Estimand]:
     located = design.coords["variable"]
     for v, name in enumerate(map(str, located)):
         one = design.measure(name)
-        sd, mean = (one.sd, one.mean) if one.family == "gaussian" else (1.0, 0.0)
         start = f"at time 0 (in {design.time_unit}s)" if design.terms and name in design.names else "on average"
+        meaning = f"Expected {one.label} {start}, with every covariate at its mean or reference."
+        if one.family != "gaussian":
+            yield from once(
+                f"intercept.{name}", "population", "logits", meaning, draws_of(known, _pick("intercept", v))
+            )
+            continue
         yield from both_scales(
-            f"intercept.{name}", "population", (unit(design, name), "SD from the mean"),
-            f"Expected {one.label} {start}, with every covariate at its mean or reference.",
-            draws_of(known, _pick("intercept", v, scale=sd, shift=mean)),
+            f"intercept.{name}", "population", (unit(design, name), "SD from the mean"), meaning,
+            draws_of(known, _pick("intercept", v, scale=one.sd, shift=one.mean)),
             draws_of(known, _pick("intercept", v)),
         )  # fmt: skip
     for v, name in enumerate(design.names):

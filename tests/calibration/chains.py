@@ -86,7 +86,7 @@ def with_people(drawn: Simulated, responses: tuple[str, ...]) -> Study:
         name: replace(one, role=ROLES.get(name, one.role)) if one.level == "client" else one  # type: ignore[arg-type]  # roles
         for name, one in study.variables.items()
     }
-    variables |= {name: replace(plain, name=name, label=name, level="therapist") for name in therapists}
+    variables |= {name: replace(plain, name=name, label=name, level="therapist") for name in map(str, therapists)}
     return replace(study, therapists=therapists, variables=variables)
 
 
@@ -105,7 +105,7 @@ def true_values(scenario: ChainScenario) -> dict[str, tuple[float, float]]:
     """Return (true value in raw units, factor that standardises it) of every path, indirect and total effect."""
     truth, names = scenario.truth, scenario.truth.names
     spread = {
-        level: dict(zip(names, np.sqrt(np.diag(truth.covariance(level))), strict=True))  # type: ignore[arg-type]  # literals
+        level: dict(zip(names, np.sqrt(np.diag(truth.covariance(level))), strict=True))
         for level in ("session", "client", "therapist")
     }
     for level, prefix, who in (

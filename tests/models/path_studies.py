@@ -70,9 +70,7 @@ def therapy(
             "final": final,
             "followup": 0.6 * final + rng.normal(size=clients),
             "remission": (heard < np.median(heard)).astype(float),
-            "verdict": pd.Categorical.from_codes(
-                np.digitize(-heard, np.quantile(-heard, [0.33, 0.67])), ["worse", "same", "better"], ordered=True
-            ),
+            "verdict": pd.cut(-heard, 3, labels=["worse", "same", "better"]),
         },
         index=pd.Index([f"c{i:04d}" for i in range(clients)], name="client"),
     )  # fmt: skip

@@ -15,7 +15,7 @@ from safezone.models.path_posterior import posterior
 from safezone.models.path_predict import new_people, replicate
 
 from . import dyad_studies
-from .test_path_form import compiled_of, integrated_twin, start
+from .path_twins import compiled_of, integrated_twin, start
 
 
 def twin_values(design: PathDesign, compiled: Compiled, theta: np.ndarray) -> dict[str, np.ndarray]:
@@ -25,7 +25,7 @@ def twin_values(design: PathDesign, compiled: Compiled, theta: np.ndarray) -> di
     at = len(compiled.system.parameters)
     for _, block in compiled.system.correlations:
         size = len(block.effects) * (len(block.effects) - 1) // 2
-        values[f"{block.name.replace('[', '_').rstrip(']')}_partial"] = (1 + np.tanh(theta[at : at + size])) / 2
+        values[f"{block.name.replace('[', '__').rstrip(']')}_partial"] = (1 + np.tanh(theta[at : at + size])) / 2
         at += size
     for variable, dims in dims_of(design).items():
         if not variable.startswith("cor_"):

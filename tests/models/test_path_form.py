@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from safezone.models.path_design import PathDesign
 
 from . import path_studies
 from .path_twins import compiled_of, integrated_twin, start, twin_values
+from .small import options
 
 
 def moderated(name: str, moderators: tuple[str, ...]) -> PathDesign:
@@ -20,8 +23,8 @@ def moderated(name: str, moderators: tuple[str, ...]) -> PathDesign:
 
     data, asked = path_studies.DESIGNS[name]
     study = path_studies.therapy(**data)
-    options = with_defaults(study, name, "chain", path_studies.options(**asked))
-    return build_paths(study, "chain", name, options, read_arrows(study, name, options), moderators)
+    filled = with_defaults(study, name, "chain", options(**asked))
+    return build_paths(study, "chain", name, filled, read_arrows(study, name, filled), moderators)
 
 
 def tied() -> PathDesign:
@@ -36,8 +39,8 @@ def tied() -> PathDesign:
     return dataclasses.replace(design, ties=ties)
 
 
-CASES = {
-    **{name: lambda name=name: path_studies.design(name) for name in path_studies.DESIGNS},
+CASES: dict[str, Callable[[], PathDesign]] = {
+    **{name: partial(path_studies.design, name) for name in path_studies.DESIGNS},
     "moderated": lambda: moderated("final", ("time", "anxiety", "arm")),
     "moderated_lagged": lambda: moderated("lagged", ("time", "anxiety")),
     "moderated_missing": lambda: moderated("missing", ("arm", "time")),
