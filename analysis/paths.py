@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..models.path_algebra import edges
 from ..models.path_design import PathDesign
 from ..models.path_effects import size, words
+from . import dyads
 from .card import measure
 from .comparison import FEWEST_DRAWS, absent, psis_loo
 from .predictive import CELLS, REPLICATIONS, STATISTICS, Layout, compare, group_means, spread_draws
@@ -78,22 +79,27 @@ def graph(design: PathDesign, estimates: pd.DataFrame) -> dict[str, Rows]:
     standardised = estimates[estimates["scale"] == "standardised"].set_index("estimand")
     nodes: dict[tuple[str, str], dict[str, Any]] = {}
     arrows: Rows = []
-    for level in ("therapist", "client", "session"):
-        for source, target in edges(design, level):
-            for node in (source, target):
-                nodes.setdefault(
-                    (level, node),
-                    {"name": node, "label": words(design, node), "role": _role(design, node), "level": level},
-                )
-            name = f"path.{level}.{source}->{target}"
-            found = standardised.loc[name].to_dict()
-            arrows.append(
-                {
-                    "level": level, "source": source, "target": target, "text": f"{source}->{target}", "estimand": name,
-                    **{key: float(found[key]) for key in ("mean", "lower", "upper", "pd")},
-                }
-            )  # fmt: skip
+    for link in dyads.links(design) if design.kind == "dyad" else _links(design):
+        for node, said in zip((link.source, link.target), link.labels, strict=True):
+            about = {"name": node, "label": said, "role": _role(design, node), "level": link.level}
+            nodes.setdefault((link.level, node), about)
+        found = standardised.loc[link.estimand].to_dict()
+        arrows.append(
+            {
+                "level": link.level, "source": link.source, "target": link.target,
+                "text": f"{link.source}->{link.target}", "estimand": link.estimand,
+                **{key: float(found[key]) for key in ("mean", "lower", "upper", "pd")},
+            }
+        )  # fmt: skip
     return {"nodes": list(nodes.values()), "arrows": arrows}
+
+
+def _links(design: PathDesign) -> Iterator[dyads.Link]:
+    """Yield every step of the graph, level by level."""
+    for level in ("therapist", "client", "session"):
+        for source, target in edges(design, level):  # type: ignore[arg-type]  # three of its literals
+            labels = words(design, source), words(design, target)
+            yield dyads.Link(level, source, target, f"path.{level}.{source}->{target}", labels)
 
 
 def _role(design: PathDesign, node: str) -> str:

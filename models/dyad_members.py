@@ -25,6 +25,7 @@ from .design import Floats, Ints, Measure
 from .dyad_pairs import is_single, on_one_scale, pairs
 from .path_design import ZERO, Moderation, PathDesign
 from .path_parameters import default_priors
+from .priors import Prior, parse
 
 ROOT = math.sqrt(2.0)
 
@@ -87,12 +88,25 @@ def members(design: PathDesign, *, equal: bool) -> PathDesign:
             for name in moderators
         ),
         trends=(),
-        priors=default_priors(),
+        priors=_priors(equal=equal),
         account=dataclasses.replace(account, imputed=_imputed(account.imputed, design)),
         ties={},
     )
     ties = _exchangeable(found) if equal else {}
     return dataclasses.replace(found, ties=pinned_clients(found) | ties if single else ties)
+
+
+def _priors(*, equal: bool) -> dict[str, Prior]:
+    """Return the default priors, so that an actor or partner effect has the prior of any path.
+
+    Of members who differ, the four effects are rotated, which leaves independent normals as they are. Of members who are
+    alike, the sum and the difference of two effects are √2 times as wide as each.
+    """
+    priors = dict(default_priors())
+    for name in ("path_session", "path_client", "path_therapist", "moderation") if equal else ():
+        mean, sd = priors[name].parameters
+        priors[name] = parse(f"normal({mean:g}, {ROOT * sd:.4g})")
+    return priors
 
 
 def _imputed(imputed: tuple[tuple[str, int], ...], design: PathDesign) -> tuple[tuple[str, int], ...]:

@@ -1,8 +1,8 @@
 """Recovery of the dyad: actor and partner effects of the simulator, what changes them, common fate, truth and bias.
 
 As :mod:`.recovery`. Studies are drawn from a truth without trends in which both ratings are inert and act on each other
-one session later, and in which the therapist's part in the same session changes with the client's anxiety. Bias is stated
-in SD units: raw error × SD(source)/SD(target) of the level on which the effect lives, × SD(moderator).
+one session later, and in which the therapist's part in the same session changes with the client's anxiety. Bias is
+stated in SD units: raw error × SD(source)/SD(target) of the level on which the effect lives, × SD(moderator).
 """
 
 from __future__ import annotations

@@ -493,7 +493,102 @@ time = "spline(3)"
 PANEL_Y = _lagged("y", "x", {"x.within": Spread(0.127)})
 PANEL_X = _lagged("x", "y", {"own_lag": Spread(0.254)})
 
-CASES = (BEAT_THE_BLUES, SLEEPSTUDY, RIESBY, ALCOHOL, UNEMPLOYMENT, CBASP, PANEL_Y, PANEL_X)
+DYAD_PANEL = Case(
+    name="RI-CLPM, both as a dyad",
+    source="JeroenDMulder/RI-CLPM, simulated: random-intercept cross-lagged panel with lags equal over waves, ML; "
+    "computed. Means are free at every wave in the dyad, too",
+    needs_shared=True,
+    write=_panel,
+    study="""\
+[study]
+title = "A cross-lagged panel"
+simulated = true
+
+[data]
+sessions = "waves.csv"
+
+[columns]
+client = "unit"
+session = "wave"
+
+[variables.x]
+column = "x"
+role = "process"
+rater = "client"
+
+[variables.y]
+column = "y"
+role = "process"
+rater = "therapist"
+
+[models.dyad]
+outcome = "x"
+predictors = ["y"]
+time = "sessions"
+moderators = []
+""",
+    model="dyad",
+    # x is acted on by y in the same session, and effects on the next one are those of the reduced form.
+    targets={"partner.client->therapist": Spread(0.127), "actor.client": Spread(0.254)},
+    rows=5945,
+    clients=1189,
+)
+
+
+def _couples(folder: Path, shared: Path) -> None:
+    pairwise = pd.read_csv(shared / "acipair.csv")
+    wide = pairwise[pairwise["Partnum"] == 1]
+    names = {"Satisfaction_A": "satisfied_1", "Satisfaction_P": "satisfied_2", "OtherPos_A": "view_1",
+             "OtherPos_P": "view_2"}  # fmt: skip
+    table = wide.rename(columns=names)[list(names.values())]
+    table.insert(0, "couple", wide["CoupleID"].astype(int).to_numpy())
+    table.insert(1, "interview", 1)
+    table.to_csv(folder / "couples.csv", index=False)
+
+
+def _spouse(name: str, label: str, number: int) -> str:
+    return f"""\
+[variables.{name}_{number}]
+column = "{name}_{number}"
+role = "process"
+rater = "client"
+label = "{label} ({number})"
+
+"""
+
+
+COUPLES = Case(
+    name="Couples",
+    source="Acitelli (1997), 148 married couples (dyadr, CC0): satisfaction ~ own and partner's positive view of the "
+    "other, members indistinguishable, generalised least squares with compound symmetry, REML; refitted",
+    needs_shared=True,
+    write=_couples,
+    study=f"""\
+[study]
+title = "Satisfaction of couples"
+
+[data]
+sessions = "couples.csv"
+
+[columns]
+client = "couple"
+session = "interview"
+
+{_spouse("satisfied", "Satisfaction", 1)}{_spouse("satisfied", "Satisfaction", 2)}\
+{_spouse("view", "Positive view of the other", 1)}{_spouse("view", "Positive view of the other", 2)}\
+[models.dyad]
+outcome = "satisfied_1"
+partner = "satisfied_2"
+predictors = ["view_1", "view_2"]
+distinguishable = false
+""",
+    model="dyad",
+    targets={"actor": Fixed(0.4004, 0.0473), "partner": Fixed(0.2880, 0.0473)},
+    rows=148,
+    clients=148,
+)
+
+CASES = (BEAT_THE_BLUES, SLEEPSTUDY, RIESBY, ALCOHOL, UNEMPLOYMENT, CBASP, PANEL_Y, PANEL_X, DYAD_PANEL, COUPLES)
 
 
 def write_study(case: Case, folder: Path, shared: Path, settings: str = "") -> Path:

@@ -34,6 +34,8 @@ from .cases import (
     ALCOHOL,
     BEAT_THE_BLUES,
     CBASP,
+    COUPLES,
+    DYAD_PANEL,
     PANEL_X,
     PANEL_Y,
     RIESBY,
@@ -109,6 +111,19 @@ def test_lags_are_those_of_a_cross_lagged_panel(case: Case, shared: Path, tmp_pa
     assert_reproduced(case, result.folder)
 
 
+@pytest.mark.slow
+def test_lags_are_those_of_a_cross_lagged_panel_in_a_dyad(shared: Path, tmp_path: Path) -> None:
+    """The same model as the panel's, both series at once, with a mean for every wave."""
+    result = sz.run(write_study(DYAD_PANEL, tmp_path / "study", shared / "data"))
+    assert_reproduced(DYAD_PANEL, result.folder)
+
+
+def test_couples_whose_members_are_alike(shared: Path, tmp_path: Path) -> None:
+    """Sums and differences, one interview per couple."""
+    result = sz.run(write_study(COUPLES, tmp_path / "study", shared / "data"))
+    assert_reproduced(COUPLES, result.folder)
+
+
 def test_values_are_those_of_the_shared_table(shared: Path) -> None:
     """The numbers typed above have not drifted from the table that they were copied from."""
     import tomllib
@@ -124,6 +139,12 @@ def test_values_are_those_of_the_shared_table(shared: Path) -> None:
         (UNEMPLOYMENT, table["depression_unemployment"]["model_B"], {"time": "months"}),
         (CBASP, table["cbasp"]["growth"], {"time": "t", "arm[second]": "arm", "arm[second]:time": "t_arm"}),
     )
+    alike = table["acipair"]["apim_indistinguishable"]
+    assert {name: [target.value, getattr(target, "error", None)] for name, target in COUPLES.targets.items()} == {
+        name: alike[name] for name in ("actor", "partner")
+    }
+    lags = table["riclpm_simulated"]["equal_lags"]
+    assert [target.value for target in DYAD_PANEL.targets.values()] == [lags["y_on_x"], lags["x_on_x"]]
     compared = 0
     for case, published, called in named:
         for estimand, target in case.targets.items():
