@@ -8,13 +8,14 @@ from ..numbers import Numbers, interval_label
 from ..prose.language import Language, language
 from ..prose.names import short_name
 from ..prose.paragraphs import model_title
+from ..prose.paths import node_label, path_name
 from ..prose.study import rope_text
 from ..prose.verdicts import Kind, kind_of
 from ..rich import escape
 from .tables import Head, build, heads_of, mean_spread, numbers_of, slug, told, with_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from ..results import ModelResults
 
@@ -25,7 +26,12 @@ THROUGH = ("indirect", "indirect_all", "total", "proportion")
 
 def paths_table(n: Numbers, model: ModelResults) -> str:
     """List every path by level, and what of it differs between clients."""
-    return _table(n, model, _of(model, PATHS), "paths")
+    names = _of(model, PATHS)
+    talk = language(n.language)
+    return _table(
+        n, model, names, "paths", {name: short_name(model, name, talk) for name in names},
+        {name: talk.say(f"figure.paths_{_level(name)}") for name in names},
+    )  # fmt: skip
 
 
 def through_table(n: Numbers, model: ModelResults) -> str:
@@ -43,7 +49,26 @@ def through_table(n: Numbers, model: ModelResults) -> str:
         repeated = {"indirect_all": routes == 1 or not direct, "total": alone}.get(kind.name, False)
         if kind.parts["b"] in ends and not repeated:
             kept.append(name)
-    return _table(n, model, kept, "through")
+    talk = language(n.language)
+    names = {name: _row_name(model, kind, talk) for name, kind in kinds.items()}
+    groups = {
+        name: f"{talk.say(f'figure.paths_{kind.parts["level"]}')}: {path_name(model, _total(kind), talk)}"
+        for name, kind in kinds.items()
+    }
+    return _table(n, model, kept, "through", names, groups)
+
+
+def _row_name(model: ModelResults, kind: Kind, talk: Language) -> str:
+    """Name a row below its ends: what a route runs through, all of them, the total, the share."""
+    if kind.name != "indirect":
+        return talk.say(f"table.through_{kind.name}")
+    nodes = [node_label(model, node, talk) for node in kind.parts["via"].split("->")]
+    return talk.say("table.through_indirect", via=" → ".join(nodes))
+
+
+def _total(kind: Kind) -> Kind:
+    """Return the bare ends of a route as a path."""
+    return Kind("path", False, False, {part: kind.parts[part] for part in ("level", "a", "b")})
 
 
 def _ends(kind: Kind) -> tuple[str, str, str]:
@@ -85,9 +110,12 @@ def _level(estimand: str) -> str:
     return kind_of(estimand).parts.get("level", "session")
 
 
-def _table(n: Numbers, model: ModelResults, names: list[str], what: str) -> str:
-    talk: Language = language(n.language)
-    rows = [[escape(short_name(model, name, talk)), *numbers_of(n, model, name)] for name in names]
+def _table(
+    n: Numbers, model: ModelResults, kept: list[str], what: str, names: Mapping[str, str], groups: Mapping[str, str]
+) -> str:
+    """Write a table of estimates, each by its name under its group."""
+    talk = language(n.language)
+    rows = [[escape(names[name]), *numbers_of(n, model, name)] for name in kept]
     note = talk.say(
         f"table.{what}_note",
         interval=talk.interval(n.results.study.interval),
@@ -96,5 +124,5 @@ def _table(n: Numbers, model: ModelResults, names: list[str], what: str) -> str:
     return build(
         heads_of(n, talk.say("table.path")), rows, talk, label=f"tbl-{slug(model.name)}-{what}",
         caption=talk.say(f"table.{what}_caption", title=escape(model_title(model, talk))),
-        note=told(note, n.results, talk), groups=[talk.say(f"figure.paths_{_level(name)}") for name in names],
+        note=told(note, n.results, talk), groups=[groups[name] for name in kept],
     )  # fmt: skip

@@ -71,16 +71,19 @@ def results(n: Numbers, name: str) -> str:
 
 def _graph(n: Numbers, model: ModelResults, talk: Language) -> list[str]:
     """Tell a graph: its story in sentences, then the paths of each level by their verdicts."""
-    told = []
+    told: dict[str, list[str]] = {}
     for estimand in story(model):
-        if kind_of(estimand).name == "proportion" and not share_is_known(model, estimand):
+        kind = kind_of(estimand)
+        said = told.setdefault(kind.parts["level"], [])
+        if kind.name == "proportion" and not share_is_known(model, estimand):
             through = estimand.replace("proportion.", "indirect.", 1)
-            told += [finding(n, f"{model.name}.{through}"), talk.say("path.share_unknown")]
+            said += [finding(n, f"{model.name}.{through}"), talk.say("path.share_unknown")]
         else:
-            told.append(finding(n, f"{model.name}.{estimand}"))
+            said.append(finding(n, f"{model.name}.{estimand}"))
+    parts = [f"*{talk.say(f'figure.paths_{level}')}.* {' '.join(said)}" for level, said in told.items()]
     lists = [verdict_list(model, level, n.results.study.rope, talk) for level in LEVELS]
     lists = [text for text in lists if text]
-    return [" ".join(told), *([talk.say("path.lists"), "\n".join(f"- {text}" for text in lists)] if lists else [])]
+    return [*parts, *([talk.say("path.lists"), "\n".join(f"- {text}" for text in lists)] if lists else [])]
 
 
 def _paragraphs(model: ModelResults) -> list[list[str]]:
