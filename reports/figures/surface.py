@@ -46,7 +46,7 @@ def surface(model: ModelResults, study: StudyInfo, code: str | None = None) -> F
     y = str(model.card["outcome"]["label"])
     parts = []
     with styled(talk.code):
-        fig, axes = canvas(5.9, len(places), 2)
+        fig, axes = canvas(5.4, len(places), 2)
         for i, place in enumerate(places):
             data = found[place]
             _contours(axes[i], data, place, raters, talk, first=i == 0)
