@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import subprocess
 
 import pytest
 
+from safezone.analysis import beside
 from safezone.analysis.beside import begin
 
 PROCESS = "__import__('os').getpid()"
@@ -33,12 +35,23 @@ def test_what_fails_there_is_done_here() -> None:
         begin(math.sqrt, -1.0)()
 
 
+def test_one_process_answers_all_questions_and_a_dead_one_none() -> None:
+    first, second = begin(eval, PROCESS), begin(eval, PROCESS)
+    assert first() == second() != os.getpid()
+    os.kill(first(), signal.SIGKILL)
+    assert begin(only_here, None)() == os.getpid()
+    beside.partner.cache_clear()
+
+
 def test_without_a_second_core_or_process_it_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError
 
+    beside.partner.cache_clear()
     monkeypatch.setattr(subprocess, "Popen", refuse)
     assert begin(only_here, None)() == os.getpid()
     monkeypatch.undo()
+    beside.partner.cache_clear()
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     assert begin(only_here, None)() == os.getpid()
+    beside.partner.cache_clear()
