@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 say = prose.say
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def read(folder: Path) -> Theory | None:
@@ -106,10 +107,15 @@ def _cells(finding: Finding, n: Numbers) -> dict[str, str]:
     return {
         "id": f"[{finding.id}](#sec-theory-{slug(finding.id)})",
         "statement": escape(row.statement[code]),
-        "verdict": escape(verdict),
-        "p": escape(probability) or "–",
-        "estimate": escape(estimate) or "–",
+        "verdict": _whole(escape(verdict)),
+        "p": _whole(escape(probability)) or "–",
+        "estimate": escape(estimate).replace(" ", NO_BREAK).replace(f"{NO_BREAK}\\[", " \\[") or "–",
     }
+
+
+def _whole(text: str) -> str:
+    """Keep a short text on one line."""
+    return text.replace(" ", NO_BREAK)
 
 
 def _lock(finding: Finding, n: Numbers, mean: str, probability: str) -> None:

@@ -52,7 +52,7 @@ def say(key: str, code: str, /, **values: str) -> str:
     return str(here).format(**values)
 
 
-def patterns(key: str, code: str) -> list[str]:
+def patterns(key: str, code: str, /) -> list[str]:
     """Return a list of texts (the headers of a table)."""
     here: Any = _table()[code]
     for part in key.split(".", 1):
@@ -130,7 +130,7 @@ def sentence(finding: Finding, code: str, interval: float, thresholds: Principle
     )
     mean_of = len(main) > 1 and finding.combine == "mean"
     told = main if mean_of else shown[:1]
-    quantity = language(code).join([mark(part.words[code]) for part in told if part.words])
+    quantity = language(code).join([mark(_quantity(part, code)) for part in told])
     kind = "numbers_mean" if mean_of else "numbers_all" if len(main) > 1 else "numbers"
     numbers = say(f"sentence.{kind}", code, quantity=quantity, estimate=estimate, interval=ci)
     bounded = bool(shown) and shown[0].bounded
@@ -149,6 +149,13 @@ def sentence(finding: Finding, code: str, interval: float, thresholds: Principle
     return " ".join([text, *_leaning_on_prior(finding, code)])
 
 
+def _quantity(part: Part, code: str) -> str:
+    """Name what was estimated; two variables without a noun are an association."""
+    text = (part.words or {}).get(code, part.estimand)
+    first = text.partition(" ")[0]
+    return text if first in patterns("sentence.articles", code) else say("sentence.association", code, text=text)
+
+
 def _leaning_on_prior(finding: Finding, code: str) -> list[str]:
     if not finding.prior_sensitivity > LIMIT:
         return []
@@ -158,12 +165,14 @@ def _leaning_on_prior(finding: Finding, code: str) -> list[str]:
 
 def also(finding: Finding, code: str, interval: float, mark: Mark = str) -> str:
     """Return what supporting parts say, and the single parts of a row with several; empty where there are none."""
-    texts = [_part(part, code, interval, mark) for part in finding.parts] if len(finding.parts) > 1 else []
-    return say("sentence.also", code, parts="; ".join(texts)) if texts else ""
+    if len(finding.parts) < 2 or not any(part.tested for part in finding.parts):
+        return ""
+    texts = [_part(part, code, interval, mark) for part in finding.parts]
+    return say("sentence.also", code, parts="; ".join(texts))
 
 
 def _part(part: Part, code: str, interval: float, mark: Mark) -> str:
-    quantity = mark(part.words[code] if part.words else part.name)
+    quantity = mark(_quantity(part, code))
     if not part.tested:
         why = part_reason(part, code, mark)
         return say("sentence.part_open", code, quantity=quantity, word=word(part.verdict, code), reason=why)
