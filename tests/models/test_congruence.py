@@ -212,6 +212,39 @@ def test_the_latent_surface_has_no_closed_integral_and_the_observed_one_has() ->
     assert not isinstance(congruence.MODEL.system(small(centring="observed")), str)
 
 
+@pytest.mark.parametrize("family", ["ordinal", "student_t"])
+def test_other_families_have_a_finite_density(family: str) -> None:
+    drawn = simulate_surface(clients=8, sessions=5, therapists=2)
+    table = drawn.sessions.assign(y=drawn.sessions["y"].round().clip(3, 7))
+    design = congruence.design(pair(table), "m", options(outcome="y", predictors=("x", "z"), family=family))
+    model = congruence.pymc(design)
+    point = model.initial_point()
+    assert np.isfinite(model.compile_logp(mode="FAST_COMPILE")(point))
+    gradient = model.compile_dlogp(mode="FAST_COMPILE")(point)
+    assert np.isfinite(gradient).all()
+
+
+def test_clients_who_change_therapist_are_not_sampled_as_totals() -> None:
+    drawn = simulate_surface(clients=8, sessions=5, therapists=2)
+    table = drawn.sessions.copy()
+    table.loc[table.index[2], "therapist"] = "T002" if table["therapist"].iloc[2] == "T001" else "T001"
+    asked = options(outcome="y", predictors=("x", "z"))
+    changed = congruence.pymc(congruence.design(pair(table), "m", asked))
+    stayed = congruence.pymc(congruence.design(pair(drawn.sessions), "m", asked))
+    assert not any(potential.name.endswith("_law") for potential in changed.potentials)
+    assert any(potential.name == "predictor_client_law" for potential in stayed.potentials)
+
+
+def test_priors_of_terms_are_set_by_name_and_in_points() -> None:
+    design = small(priors={"surface.within.b3": {"prior": "normal(0, 0.1)", "scale": "raw"}})
+    priors = {one.estimand: one.prior for one in congruence.MODEL.parameters(design)}
+    factor = design.predictors[0].sd ** 2 / outcome_sd(design)
+    assert priors["surface.within.b3"].parameters == pytest.approx((0.0, 0.1 * factor))
+    assert priors["surface.within.b1"].parameters == (0.0, 0.5)
+    assert priors["surface.within.b4"].parameters == (0.0, 0.25)
+    assert priors["surface.between_client.b5"].parameters == (0.0, 0.5)
+
+
 # --- predictions and estimands ---------------------------------------------------------------------
 
 
