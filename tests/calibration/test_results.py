@@ -29,7 +29,14 @@ REQUIRED_SBC = [
     "sbc-within_between_one-nuts",
     "sbc-within_between_one-importance",
 ]
-REQUIRED_RECOVERY = ["variance_50x8x5", "growth_50x8x5", "within_between_50x8x5", "lagged_50x6x5"]
+REQUIRED_RECOVERY = [
+    "variance_50x8x5",
+    "growth_50x8x5",
+    "within_between_50x8x5",
+    "lagged_50x6x5",
+    "congruence_60x10x12",
+    "congruence_observed_60x10x12",
+]
 MISSED = {
     # Six sessions of an inert series say little about what is usual for a client.
     ("lagged_50x6x5", "safety.between_client"),
@@ -101,6 +108,16 @@ def test_observed_centring_shows_its_bias() -> None:
     assert observed[name]["bias"] < -4 * observed[name]["bias_mcse"]
     assert observed[name]["bias"] < latent[name]["bias"] - 4 * latent[name]["bias_mcse"]
     assert abs(observed["safety.within"]["bias"]) < 0.1
+
+
+def test_observed_centring_flattens_the_surface_between_clients() -> None:
+    # The same 200 studies: observed means draw the curvature along disagreement (−0.7) to 0, more than its prior does.
+    observed = {row["estimand"]: row for row in report.read("recovery-congruence_audit_60x10x12")["estimands"]}
+    latent = {row["estimand"]: row for row in report.read("recovery-congruence_60x10x12")["estimands"]}
+    name = "surface.between_client.a4"
+    assert observed[name]["bias"] > 4 * observed[name]["bias_mcse"]
+    assert observed[name]["bias"] > latent[name]["bias"]
+    assert abs(observed["surface.within.a4"]["bias"]) < 0.1
 
 
 def test_every_result_has_a_task() -> None:
