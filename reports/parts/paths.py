@@ -116,13 +116,16 @@ def _table(
     """Write a table of estimates, each by its name under its group."""
     talk = language(n.language)
     rows = [[escape(names[name]), *numbers_of(n, model, name)] for name in kept]
+    heads = heads_of(n, talk.say("table.path"))
+    if what == "through":  # intervals of products have many digits; the verdict says what *pd* would
+        heads, rows = [*heads[:3], *heads[4:]], [[*row[:3], *row[4:]] for row in rows]
     note = talk.say(
         f"table.{what}_note",
         interval=talk.interval(n.results.study.interval),
         rope=rope_text(n.results.study.rope["default"], talk),
     )
     return build(
-        heads_of(n, talk.say("table.path")), rows, talk, label=f"tbl-{slug(model.name)}-{what}",
+        heads, rows, talk, label=f"tbl-{slug(model.name)}-{what}",
         caption=talk.say(f"table.{what}_caption", title=escape(model_title(model, talk))),
         note=told(note, n.results, talk), groups=[groups[name] for name in kept],
     )  # fmt: skip

@@ -24,7 +24,12 @@ _JUDGED = ("supported", "leaning", "opposed", "undecided", "negligible", "not tr
 
 def told_as_graph(model: ModelResults) -> bool:
     """Whether a model is told as a graph of paths: a chain or a final outcome with estimates."""
-    return model.kind in {"chain", "final"} and bool((model.card.get("graph") or {}).get("arrows"))
+    return model.kind in {"chain", "final"} and has_graph(model)
+
+
+def has_graph(model: ModelResults) -> bool:
+    """Whether a model's parameters are paths of a graph."""
+    return bool((model.card.get("graph") or {}).get("arrows"))
 
 
 def node_label(model: ModelResults, node: str, talk: Language) -> str:
@@ -114,7 +119,7 @@ def story(model: ModelResults) -> tuple[str, ...]:
 
     Between therapists: the clearest path from what is known of them. Within sessions: what leads to the last rating,
     all together and by way of others. Between clients: the clearest path from what is known of them to a
-    rating, then from each rating (or its rate of change) to the final outcome.
+    rating, then from each rating (or its rate of change) to the final outcome, which is all of a model of that alone.
     """
     names = tuple(dict.fromkeys(str(name) for name in model.estimates["estimand"]))
     covariates = {str(one["name"]) for one in model.card.get("covariates") or ()}
@@ -122,10 +127,11 @@ def story(model: ModelResults) -> tuple[str, ...]:
     responses = [str(one["name"]) for one in model.card.get("responses") or ()]
     arrows = [(str(a["level"]), *str(a["text"]).split("->")) for a in (model.card.get("graph") or {})["arrows"]]
     told: list[str] = []
-    from_known = {level: [x for x in arrows if x[0] == level and x[1] in covariates] for level in LEVELS}
-    told += _clearest(model, [f"path.therapist.{a}->{b}" for _, a, b in from_known["therapist"] if b not in outcomes])
-    told += _through(names, arrows, responses)
-    told += _clearest(model, [f"path.client.{a}->{b}" for _, a, b in from_known["client"] if b not in outcomes])
+    if model.kind == "chain":
+        known = [x for x in arrows if x[1] in covariates and x[2] not in outcomes]
+        told += _clearest(model, [f"path.therapist.{a}->{b}" for level, a, b in known if level == "therapist"])
+        told += _through(names, arrows, responses)
+        told += _clearest(model, [f"path.client.{a}->{b}" for level, a, b in known if level == "client"])
     if outcomes:
         ends = [a for level, a, b in arrows if level == "client" and b == outcomes[-1] and a not in covariates]
         told += [_most(names, "client", a, outcomes[-1]) for a in ends if a not in outcomes]
