@@ -188,23 +188,25 @@ def check(study: StudyPath = HERE, quiet: Quiet = False, json: Json = False, no_
 
 
 @app.command(rich_help_panel="A study")
-def plan(study: StudyPath = HERE, quiet: Quiet = False, json: Json = False, no_color: NoColor = False) -> None:
-    """List the models that the data can feed, and what the others lack.
+def plan(
+    study: StudyPath = HERE,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out the expected precision.")] = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    no_color: NoColor = False,
+) -> None:
+    """List the models and principles that the data can feed, what the others lack, and what can be learned.
+
+    The expected precision of each quantity comes from simulated ratings in place of the observed ones: before any fit.
 
     [dim]Example:[/dim] safezone plan my-study
     """
     from .data.study import read_study
-    from .models.catalogue import model
-    from .models.catalogue import plan as plan_models
-    from .reports.console import table, voice
+    from .reports.console import voice
+    from .reports.plan import plan_answer
 
     speaker = voice(json=json, quiet=quiet, no_color=no_color)
-    rows = [
-        {"model": one.name, "kind": one.kind, "question": model(one.kind).question, "lacks": list(one.lacks)}
-        for one in plan_models(read_study(study))
-    ]
-    shown = [{**row, "runs": "no" if row["lacks"] else "yes"} for row in rows]
-    speaker.answer({"models": rows}, table("Models", shown, ("model", "kind", "runs", "lacks", "question")))
+    speaker.answer(*plan_answer(read_study(study), quick=quick, say=speaker.say))
 
 
 @app.command(rich_help_panel="A study")

@@ -139,7 +139,7 @@ def test_a_missing_study_file_is_said(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_plan_says_what_each_model_lacks(example_study: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = call(capsys, "plan", example_study, "--json")
+    code, out, _ = call(capsys, "plan", example_study, "--quick", "--json")
     assert code == 0
     models = {model["model"]: model for model in json.loads(out)["models"]}
     assert {"safety_shares", "course", "depth", "next_session"} <= set(models)

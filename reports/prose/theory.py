@@ -22,6 +22,7 @@ from .language import language
 
 if TYPE_CHECKING:
     from ...analysis.findings import Finding, Part
+    from ...analysis.questions import Question
     from ...data.config import PrinciplesSection
 
 Mark = Callable[[str], str]
@@ -208,3 +209,14 @@ def collect(finding: Finding, code: str, mark: Mark = str) -> str:
         return ""
     needed = language(code).join([mark(slots()[name].words[code]) for name in missing])
     return say("sentence.collect", code, text=needed)
+
+
+def obstacle_text(question: Question, code: str) -> str:
+    """Say what stands in the way of a question."""
+    obstacle = question.obstacle
+    if obstacle is None:
+        return ""
+    if obstacle.kind == "needs":
+        needed = language(code).join([slot.words[code] for slot in question.missing])
+        return say("reason.needs", code, text=needed)
+    return say(f"reason.{obstacle.kind}", code, text=obstacle.detail).replace("*", "")
