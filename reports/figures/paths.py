@@ -217,11 +217,23 @@ def _box_texts(
 ) -> tuple[dict[str, str], dict[str, tuple[float, float]]]:
     """Wrap labels so that all columns of boxes fit side by side, and return the boxes' sizes."""
     count = max(columns(tuple(words), ends).values()) + 1
-    wide = min(1.25, max(0.84, (width - 2 * _SIDE - 0.92 * (count - 1)) / count))
-    letters = max(8, int((wide - 0.1) / (_EM * _TEXT)))
-    text = {name: wrap(label, letters) for name, label in words.items()}
+    longest = max(len(word) for label in words.values() for word in label.split())
+    narrowest = min(1.05, max(0.84, longest * _EM * _TEXT + 0.1))  # words are broken only where they are very long
+    wide = min(1.25, max(narrowest, (width - 2 * _SIDE - 0.92 * (count - 1)) / count))
+    letters = max(8, int((wide - 0.1) / (_EM * _TEXT) + 1e-9))
+    text = {name: wrap(_broken(label, letters), letters) for name, label in words.items()}
     tall = {name: (wrapped.count("\n") + 1) * _LINE * _TEXT + 0.1 for name, wrapped in text.items()}
     return text, {name: (wide, height) for name, height in tall.items()}
+
+
+def _broken(label: str, letters: int) -> str:
+    """Break words that are longer than a line, with a hyphen."""
+    pieces = []
+    for word in label.split():
+        step = letters if len(word) <= letters else letters - 1
+        parts = [word[i : i + step] for i in range(0, len(word), step)]
+        pieces += [*(f"{part}-" for part in parts[:-1]), parts[-1]]
+    return " ".join(pieces)
 
 
 def _arrow(ax: Axes, arrow: Mapping[str, Any], route: Sequence[Point]) -> None:

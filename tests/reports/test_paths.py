@@ -12,7 +12,7 @@ import pytest
 
 from safezone.reports.figures import paths
 from safezone.reports.figures.path_layout import Box, along, arrange, bent, columns
-from safezone.reports.figures.paths import includes_zero, line_width, number_width, value_text
+from safezone.reports.figures.paths import _broken, includes_zero, line_width, number_width, value_text
 from safezone.reports.figures.style import COLOURS, WIDTH
 from safezone.reports.prose.language import language
 from safezone.reports.prose.paths import node_label
@@ -170,7 +170,7 @@ def test_sign_is_colour_and_dashes_and_doubt_is_pale() -> None:
 def test_nodes_of_the_previous_session_and_of_change_have_boxes_of_their_own() -> None:
     model = chain(graph(session=("safety->depth",)))
     assert node_label(model, "lag(safety)", language("en")) == "Label of safety (client), previous session"
-    assert node_label(model, "safety:time", language("de")) == "Label of safety (client), eigene Veränderungsrate"
+    assert node_label(model, "safety:time", language("de")) == "Label of safety (client), eigener Trend"
     assert node_label(model, "arm[active]", language("en")) == "arm: active"
     figure = drawn(graph(session=LAGGED))
     written = " ".join(" ".join(text.get_text().split()) for text in figure.fig.axes[0].texts)
@@ -193,3 +193,8 @@ def test_without_a_graph_or_estimates_there_is_no_diagram() -> None:
     assert drawn(found) is None
     assert includes_zero({"lower": -0.1, "upper": 0.2})
     assert not includes_zero({"lower": 0.1, "upper": 0.2})
+
+
+def test_very_long_words_are_broken_with_a_hyphen() -> None:
+    assert _broken("Erlebte Explorationsbereitschaft", 14) == "Erlebte Explorationsb- ereitschaft"
+    assert _broken("Felt safety", 14) == "Felt safety"
