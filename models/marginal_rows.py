@@ -8,7 +8,7 @@ integrating the missing rating (:class:`safezone.models.gaussian.Derived`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +38,21 @@ class Equation:
 def add[Key](total: dict[Key, Poly], key: Key, polynomial: Poly) -> None:
     """Add a polynomial to what a key has already."""
     total[key] = (*total.get(key, ()), *polynomial)
+
+
+def merged(groups: Sequence[Group]) -> list[Group]:
+    """Join groups that share coefficients, loadings and residual SD: to the likelihood they are rows of one."""
+    found: dict[object, list[Group]] = {}
+    for group in groups:
+        loadings = tuple(tuple(sorted(column.items())) for column in group.loadings)
+        found.setdefault((group.coefficients, loadings, group.sigma), []).append(group)
+    return [
+        replace(
+            same[0],
+            **{part: np.concatenate([getattr(one, part) for one in same]) for part in ("y", "x", "z", "client")},
+        )
+        for same in found.values()
+    ]
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from .gaussian import (
     poly,
     times,
 )
-from .marginal_rows import Equation, Sheet, add
+from .marginal_rows import Equation, Sheet, add, merged
 from .path_design import ZERO
 from .path_parameters import dims_of, element_priors, elements
 
@@ -118,7 +118,7 @@ class PathForm:
         client, therapist = self._client_structure(lkj), self._therapist_structure(lkj)
         effects = tuple(dict.fromkeys((*client.effects, *therapist.effects)))
         return GaussianSystem(
-            free, effects, tuple(groups), client, therapist, design.clients, design.therapist_of,
+            free, effects, tuple(merged(groups)), client, therapist, design.clients, design.therapist_of,
             tuple(recursions), tuple(self.derived),
         )  # fmt: skip
 
