@@ -219,7 +219,8 @@ def _box_texts(
     count = max(columns(tuple(words), ends).values()) + 1
     longest = max(len(word) for label in words.values() for word in label.split())
     narrowest = min(1.05, max(0.84, longest * _EM * _TEXT + 0.1))  # words are broken only where they are very long
-    wide = min(1.25, max(narrowest, (width - 2 * _SIDE - 0.92 * (count - 1)) / count))
+    line = width - 2 * _SIDE
+    wide = min(1.25, max(narrowest, (line - 0.92 * (count - 1)) / count), (line - 0.12 * (count - 1)) / count)
     letters = max(8, int((wide - 0.1) / (_EM * _TEXT) + 1e-9))
     text = {name: wrap(_broken(label, letters), letters) for name, label in words.items()}
     tall = {name: (wrapped.count("\n") + 1) * _LINE * _TEXT + 0.1 for name, wrapped in text.items()}
