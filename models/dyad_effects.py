@@ -44,23 +44,23 @@ class Effect:
 
 
 DISTINCT = (
-    Effect("actor.client", 0, 0),
-    Effect("actor.therapist", 1, 1),
     Effect("partner.therapist->client", 0, 1),
     Effect("partner.client->therapist", 1, 0),
+    Effect("actor.client", 0, 0),
+    Effect("actor.therapist", 1, 1),
 )
-ALIKE = (Effect("actor", 0, 0), Effect("partner", 0, 1))
+ALIKE = (Effect("partner", 0, 1), Effect("actor", 0, 0))
 
 
 def dyad_estimands(design: PathDesign) -> tuple[Estimand, ...]:
     """Return every estimand of a dyad, raw and standardised."""
     known, pair = Once(design), frame(design)
     found: list[Estimand] = []
+    if pair.same_session:
+        found += _same_session(design, known, pair)
     if pair.linked:
         for effect in ALIKE if pair.alike else DISTINCT:
             found += _effect(design, known, pair, effect)
-    if pair.same_session:
-        found += _same_session(design, known, pair)
     if pair.between:
         for effect in ALIKE if pair.alike else DISTINCT:
             found += _between(design, known, pair, effect)
@@ -181,12 +181,12 @@ def _common(design: PathDesign, known: Once, pair: Frame, level: str) -> Iterato
         f"common.{level}", unit_of, "share",
         f"Share of the variance {where} that {both} have in common: their correlation, which is the share of a common "
         "factor that loads on both alike; below zero there is none.",
-        draws_of(known, correlation), "standardised",
+        draws_of(known, correlation),
     )  # fmt: skip
     yield from once(
         f"common.{level}.loading", unit_of, "SD per SD",
         f"Loading of {both} on their common factor {where}, both alike, standardised (0 where they have nothing in common).",
-        draws_of(known, lambda a: np.sqrt(np.maximum(correlation(a), 0.0))), "standardised",
+        draws_of(known, lambda a: np.sqrt(np.maximum(correlation(a), 0.0))),
     )  # fmt: skip
     if one_unit:
         size = pair.target_sds[0] * pair.target_sds[1]

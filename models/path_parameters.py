@@ -65,6 +65,8 @@ def slots(design: PathDesign) -> tuple[Slot, ...]:
             found.append(Slot(variable, None, entry["estimand"], entry["symbol"], entry["meaning"], 0.0))
             continue
         for element in map(str, design.coords[dims[0]]):
+            if design.ties.get(f"{variable}[{element}]") == ZERO:
+                continue
             words = {"c": element, **_labels(design, variable, element)}
             factor, shift = _raw(design, variable, element)
             estimand, symbol, meaning = (entry[key].format(**words) for key in ("estimand", "symbol", "meaning"))

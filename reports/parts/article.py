@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .. import figures, prose
 from ..figures.embed import markdown as figure_markdown
 from ..numbers import Numbers
+from ..prose import dyad
 from ..prose.design import has_covariates, spread
 from ..prose.language import Language, language
 from ..prose.paragraphs import model_title
@@ -17,7 +18,7 @@ from ..prose.study import rope_text
 from ..prose.surface import story, told_as_surface
 from ..results import ModelResults, Results, read_results
 from ..rich import escape
-from . import paths, surfaces, tables, theory
+from . import dyads, paths, plan, surfaces, tables, theory
 from .flow import flow_steps
 from .glossary import glossary
 from .tables import slug
@@ -168,6 +169,8 @@ class Article:
             return self._graph(model)
         if told_as_surface(model):
             return self._surface(model)
+        if dyad.told_as_dyad(model):
+            return self._dyad(model)
         title = escape(model_title(model, self.talk))
         interval = self.talk.interval(study.interval)
         shares = figures.shares((model,), study, code) if model.kind == "variance" else None
@@ -242,6 +245,29 @@ class Article:
             surfaces.lines_table(self.n, model),
             shapes,
             tables.estimates_table(self.n, model, surfaces.LEFT_OUT),
+            self.figure(prior, f"fig-{name}-prior", self.talk.say("figure.prior_caption", **words)),
+        )
+
+    def _dyad(self, model: ModelResults) -> str:
+        """Return the results of a dyad: its story, the diagram, tables of effects, of what is shared, of versions."""
+        study, code, name = self.results.study, self.talk.code, slug(model.name)
+        words = {"title": escape(model_title(model, self.talk)), "interval": self.talk.interval(study.interval)}
+        versions = dyads.versions_table(self.n, model)
+        diagram, prior = figures.paths(model, study, code), figures.prior_posterior(model, study, code)
+        pointers = [self.talk.say("dyad.pointer", slug=name)]
+        pointers += [self.talk.say("dyad.pointer_versions", slug=name)] if versions else []
+        pointers += [self.talk.say("dyad.pointer_rest", slug=name)]
+        pointers += [self.talk.say("text.prior_figure", slug=name)] if prior else []
+        return self._join(
+            *([] if model.trusted else [prose.diagnostics(self.n, model.name)]),
+            dyad.story(self.n, model),
+            " ".join(pointers),
+            self.figure(diagram, f"fig-{name}-paths", self.talk.say("dyad.caption_figure", **words)),
+            dyads.effects_table(self.n, model),
+            dyads.shared_table(self.n, model),
+            versions,
+            paths.paths_table(self.n, model),
+            tables.estimates_table(self.n, model, (*dyads.LEFT_OUT, *paths.PATHS)),
             self.figure(prior, f"fig-{name}-prior", self.talk.say("figure.prior_caption", **words)),
         )
 
@@ -331,6 +357,11 @@ class Article:
         return text if len(titles) == of else self.talk.say("text.for_models", models=self.talk.join(titles), text=text)
 
     # --- the end ----------------------------------------------------------------------------------
+
+    def deviations(self) -> str:
+        """Return what was done otherwise than planned; nothing where no plan was frozen."""
+        found = plan.read(self.results.folder)
+        return "" if found is None else plan.deviations(found, self.talk.code, 1)
 
     def limits(self) -> str:
         """Return the limits and what the design licenses."""

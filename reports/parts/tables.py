@@ -13,7 +13,7 @@ from ..prose.labels import label_of, split_unit
 from ..prose.language import Language, language
 from ..prose.names import interpreted, parameter_kind, short_name
 from ..prose.paragraphs import model_title
-from ..prose.paths import told_as_graph
+from ..prose.paths import has_graph
 from ..prose.sentences import PERCENT, verdict_word
 from ..prose.study import rope_text
 from ..prose.verdicts import kind_of
@@ -190,7 +190,7 @@ def estimates_table(n: Numbers, model: ModelResults, leave_out: Container[str] =
     if own:
         text = f"{talk.say('table.estimates_unit', unit=escape(talk.unit(own, 1)))} {text}"
     text = told(text, n.results, talk)
-    key = "rest" if told_as_graph(model) else "estimates"  # the paths of a graph have a table of their own
+    key = "rest" if has_graph(model) else "estimates"  # the paths of a graph have a table of their own
     caption = talk.say(f"table.{key}_caption", title=escape(model_title(model, talk)))
     return build(columns, [row for _, row in rows], talk, label=f"tbl-{slug(model.name)}", caption=caption, note=text,
                  groups=[group for group, _ in rows])  # fmt: skip

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from .labels import effect_name, label_of, raters, reference_of
 from .language import Language
-from .paths import NAMED, path_name, told_as_graph
+from .paths import NAMED, has_graph, path_name
+from .people import dyad_name
 from .verdicts import kind_of
 
 if TYPE_CHECKING:
@@ -33,15 +34,15 @@ def short_name(model: ModelResults, estimand: str, talk: Language) -> str:
     kind = kind_of(estimand)
     if kind.name in NAMED:
         return path_name(model, kind, talk)
+    if kind.name.startswith("dyad_"):
+        return dyad_name(model, kind, talk)
     pattern = talk.find(f"name.{kind.name}", "") or talk.find(f"name.{estimand}", "")
     if not pattern:
         return estimand
     parts = dict(kind.parts) | raters(model, kind.name)
-    effect = (
-        effect_name(parts.get("effect", ""), model, talk).replace(talk.find("quote.open", ""), "")
-        if parts.get("effect")
-        else ""
-    )
+    effect = effect_name(parts["effect"], model, talk) if parts.get("effect") else ""
+    for quote in ("open", "close"):
+        effect = effect.replace(talk.find(f"quote.{quote}", ""), "")
     return str(pattern).format(
         x=label_of(model, parts.get("x", "")),
         m=label_of(model, parts.get("m", "")),
@@ -67,7 +68,7 @@ def interpreted(parameter: Any) -> bool:
 def parameter_kind(model: ModelResults, parameter: Any, talk: Language) -> str:
     """Name the many parameters of a graph by their kind; nothing for those that are named one by one."""
     kind = kind_of(str(parameter["estimand"]))
-    pattern = talk.find(f"table.prior_{kind.name}", "") if told_as_graph(model) else ""
+    pattern = talk.find(f"table.prior_{kind.name}", "") if has_graph(model) else ""
     level = kind.parts.get("level", "session")
     return str(pattern).format(
         level=talk.say(f"figure.paths_{level}"), who=talk.say(f"name.level_{level}") if pattern else ""

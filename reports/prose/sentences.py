@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import digits
 from ..numbers import Numbers, What, interval_text
 from ..rich import escape
+from . import people
 from .labels import effect_name, label_of, raters, reference_of, split_unit, unit_of
 from .language import Language, language
 from .paths import EFFECTS, NAMED, arrow, between, by_way_of, source_words, target_words
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..results import ModelResults
 
-PERCENT = {"share", "within_opposite", "share_arm", "therapist_minus_arm", "proportion"}
+PERCENT = {"share", "within_opposite", "share_arm", "therapist_minus_arm", "proportion", "dyad_common"}
 # In the table, not in sentences.
 SILENT = {"intercept", "other", "predictor_sd", "time_term", "intercept_of", "time_of"}
 # Spread between people and sessions: rows of the table, not sentences.
@@ -61,6 +62,9 @@ def sentence(n: Numbers, key: str, *, brief: bool = False) -> str:
     values = _values(n, key, model, row, kind, talk)
     if kind.name in NAMED:
         values |= _ends(model, kind, talk, values)
+    if kind.name.startswith("dyad_"):
+        values |= people.values(model, kind, talk)
+        pattern = people.pattern(model, kind)
     if brief:
         what: What = "percent" if kind.name in PERCENT else "mean"
         values |= {"ci": n.ci(key, what=what, bare=True), "std": ""}
