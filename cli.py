@@ -238,6 +238,35 @@ def principles(
 
 
 @app.command(rich_help_panel="A study")
+def sap(
+    study: StudyPath = HERE,
+    formats: Formats = None,
+    out: OutFolder = None,
+    force: Annotated[bool, typer.Option("--force", help="Amend a plan that is there; the old one is kept.")] = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    no_color: NoColor = False,
+) -> None:
+    """Freeze the analysis plan by hash, before the data are seen, and print it; later reports list deviations.
+
+    Writes analysis-plan.json beside the study file. With a plan that is there already, says what is now done otherwise.
+
+    [dim]Example:[/dim] safezone sap my-study --format pdf
+    """
+    from .analysis.sap import freeze, publish
+    from .data.study import read_study
+    from .reports.console import voice
+    from .reports.plan import sap_answer
+
+    speaker = voice(json=json, quiet=quiet, no_color=no_color)
+    read = read_study(study)
+    frozen = freeze(read, out=out, force=force)
+    publish(read, out)
+    files = _report(read, speaker, template="sap", formats=formats, out=out)
+    speaker.answer(*sap_answer(frozen, read, files))
+
+
+@app.command(rich_help_panel="A study")
 def fit(
     study: StudyPath = HERE,
     models: Models = None,

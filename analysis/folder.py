@@ -25,6 +25,7 @@ from .store import digest_file, sync_folder, unwritable
 
 MANIFEST = "manifest.json"
 THEORY = ("principles.csv", "principles.json")
+PLAN = "plan.json"
 MAKER = "safezone"
 PENDING = "pending"  # announced before it is written; a killed run leaves such marks, and the next run resumes
 
@@ -259,5 +260,5 @@ def results_digest(manifest: Mapping[str, Any]) -> str:
 
 def is_result(name: str) -> bool:
     """Whether a file of the results folder is written by the pipeline (and not by a report)."""
-    tables = {"estimates.csv", "estimates.json", "diagnostics.csv", *THEORY}
+    tables = {"estimates.csv", "estimates.json", "diagnostics.csv", *THEORY, PLAN}
     return name.startswith(("fits/", "data/")) or name in tables

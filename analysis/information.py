@@ -237,7 +237,7 @@ def stand_in(study: Study, seed: int) -> Study:
         labels = dict(zip(drawn.therapists["therapist"], _labels(study, len(drawn.therapists)), strict=True))
         seat = np.array([labels[one] for one in own], dtype=object)
         known = sessions["therapist"].notna().to_numpy()
-        sessions["therapist"] = np.where(known, seat[client], None)
+        sessions["therapist"] = [name if one else None for name, one in zip(seat[client], known, strict=True)]
         if "therapist" in clients:
             clients["therapist"] = seat
     return replace(study, sessions=sessions, clients=clients, therapists=therapists, fingerprint=f"stand-in {seed}")

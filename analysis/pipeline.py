@@ -23,6 +23,7 @@ from .fit import Failure, Fit
 from .fitting import Keys, Stored, Task, find_summary, keys_of, obtain, obtain_fit
 from .folder import (
     MANIFEST,
+    PLAN,
     THEORY,
     ResultsFolder,
     is_result,
@@ -33,6 +34,7 @@ from .folder import (
 )
 from .keys import causes
 from .progress import Progress, Silent
+from .sap import plan_file
 from .store import FOLDER, Store
 from .tables import data_files, diagnostics_file, estimate_files
 
@@ -312,7 +314,7 @@ def _bring(
 
 def _file_names(names: Iterable[str]) -> list[str]:
     fits = [f"fits/{name}.{ending}" for name in names for ending in ("json", "nc")]
-    return [*_TABLES, *_DATA_FILES, *fits, *THEORY, MANIFEST]
+    return [*_TABLES, *_DATA_FILES, *fits, *THEORY, PLAN, MANIFEST]
 
 
 def _write(
@@ -330,6 +332,7 @@ def _write(
         **{f"fits/{name}.json": dump_json(card) for name, card in cards.items()},
         **{f"fits/{name}.nc": found.draws for name, found in stored.items()},
         **_theory(study, plan, stored, failed, store),
+        **plan_file(study),
     }
     return folder.write(files, _facts(study, plan, stored), owned=is_result)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..analysis.information import Expected, expected_information
 from ..analysis.questions import Agenda, Question, agenda
+from ..analysis.sap import FrozenPlan, deviations
 from ..models.catalogue import model
 from ..models.catalogue import plan as plan_models
 from . import digits
@@ -85,3 +87,24 @@ def _explained(study: Study, asked: Agenda) -> str:
         "quantities, from simulated ratings. SD: of the posterior, in standardised units. 80 %: the size that would be "
         "called supported in four of five such studies. settles: whether a quantity of zero would be called negligible."
     )
+
+
+def sap_answer(frozen: FrozenPlan, study: Study, files: Sequence[Path]) -> Iterator[Any]:
+    """Yield what `safezone sap` prints: the plan for JSON, then its hash, deviations and files.
+
+    Parameters
+    ----------
+    frozen
+        The plan.
+    study
+        The study as it is now.
+    files
+        The rendered plan.
+    """
+    told = deviations(frozen, study)
+    yield {**asdict(frozen), "deviations": [asdict(one) for one in told], "report": files}
+    seen = " Results of this study existed already." if frozen.seen else ""
+    yield f"Analysis plan {frozen.hash[:16]}, frozen {frozen.frozen}.{seen}"
+    if told:
+        yield table("Deviations", [asdict(one) for one in told])
+    yield "\n".join(map(str, files))

@@ -1,5 +1,6 @@
 """Parts of a report as Markdown: what a template's cells print."""
 
 from .article import Article
+from .plan import AnalysisPlan
 
-__all__ = ["Article"]
+__all__ = ["AnalysisPlan", "Article"]

@@ -92,7 +92,7 @@ def replicate(world: str, number: int, times: int = 1, *, everything: bool = Fal
     from safezone.analysis.mode import MarginalError
     from safezone.data.simulate import SimulationDesign, simulate, write_study
     from safezone.data.study import read_study
-    from safezone.models.catalogue import model, plan
+    from safezone.models.catalogue import CATALOGUE, model, plan
     from safezone.models.compilation import compile_system
 
     started = time.perf_counter()
@@ -109,7 +109,8 @@ def replicate(world: str, number: int, times: int = 1, *, everything: bool = Fal
     study = replace(study, config=study.config.model_copy(update={"models": {}}))
     own = [one for one in plan(study) if not one.lacks and one.kind in SESSION_KINDS]
     if not everything:
-        questions.CATALOGUE = tuple(entry for entry in questions.CATALOGUE if entry.kind not in SLOW)
+        kept = tuple(entry for entry in CATALOGUE if entry.kind not in SLOW)
+        questions.CATALOGUE = kept  # type: ignore[attr-defined]  # imported there by name
     asked = questions.agenda(study, own)
     used = {question.model for question in asked.questions if question.model and not question.test.supporting}
     evidence: dict[str, Evidence] = {}
@@ -253,15 +254,18 @@ def table() -> str:
         "|---|---|---:|---:|" + "---:|" * len(words),
     ]
     every = {world: [row for row in read(world) if "rows" in row] for world in WORLDS}
-    big = {world: next((row["rows"] for row in read(world, TIMES) if "rows" in row), {}) for world in WORLDS}
+    big: dict[str, dict[str, Any]] = {
+        world: next((row["rows"] for row in read(world, TIMES) if "rows" in row), {}) for world in WORLDS
+    }
     ids = list(dict.fromkeys(name for rows in every.values() for row in rows for name in row["rows"]))
     for name in ids:
         for world, rows in every.items():
             found = [row["rows"][name]["verdict"] for row in rows if name in row["rows"]]
             shares = [f"{sum(one == word for one in found) / len(found):.2f}" if found else "" for word in words]
             asked = big[world].get(name)
-            known = asked is not None and all(part["mean"] is not None for part in asked["parts"])
-            computed = f"{power(asked['parts'], asked['combine'], math.sqrt(TIMES)):.2f}" if known else "–"
+            computed = "–"
+            if asked is not None and all(part["mean"] is not None for part in asked["parts"]):
+                computed = f"{power(asked['parts'], asked['combine'], math.sqrt(TIMES)):.2f}"
             lines.append(f"| {name} | {world} | {len(found)} | {computed} | " + " | ".join(shares) + " |")
     return "\n".join(lines)
 
