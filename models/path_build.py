@@ -143,7 +143,8 @@ def _rows(
     rules = [("none of the model's variables rated", rated.any(axis=1).to_numpy())]
     everything = np.arange(len(sessions))
     for variable in dict.fromkeys((*arrows.covariates, *(m for m in moderators if m != "time"))):
-        if study.variables[variable].categories:
+        # An unknown number is integrated where it explains, but not where it multiplies a deviation.
+        if study.variables[variable].categories or variable in moderators:
             rules.append((f"{variable} unknown", raw_values(study, variable, everything).notna().to_numpy()))
     if options.time != "none":
         rules.append(("time unknown", ~np.isnan(times)))
