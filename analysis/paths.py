@@ -16,6 +16,7 @@ from . import dyads
 from .card import measure
 from .comparison import FEWEST_DRAWS, absent, psis_loo
 from .predictive import CELLS, REPLICATIONS, STATISTICS, Layout, compare, group_means, spread_draws
+from .two_step import two_step
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +98,7 @@ def graph(design: PathDesign, estimates: pd.DataFrame) -> dict[str, Rows]:
 def _links(design: PathDesign) -> Iterator[dyads.Link]:
     """Yield every step of the graph, level by level."""
     for level in ("therapist", "client", "session"):
-        for source, target in edges(design, level):  # type: ignore[arg-type]  # three of its literals
+        for source, target in edges(design, level):  # three of its literals
             labels = words(design, source), words(design, target)
             yield dyads.Link(level, source, target, f"path.{level}.{source}->{target}", labels)
 
@@ -254,64 +255,3 @@ def _beside(name: str, estimates: pd.DataFrame, other: float, error: float) -> d
     own = estimates[(estimates["estimand"] == name) & (estimates["scale"] == "raw")].iloc[0]
     bayes = {"bayes_mean": float(own["mean"]), "bayes_sd": float(own["sd"])}
     return {"estimand": name, **bayes, "other": other, "other_se": error}
-
-
-def two_step(design: PathDesign, estimates: pd.DataFrame) -> Mapping[str, Any] | None:
-    """Set paths to final outcomes beside regressions on observed means and slopes, as if these were known."""
-    import statsmodels.api as sm
-
-    rows: Rows = []
-    for o, outcome in enumerate(design.outcomes):
-        arrows = [a for a in design.client_arrows if a.target == outcome.name]
-        columns = [_plug_in(design, a.source, trend=a.trend) for a in arrows]
-        table = np.column_stack([design.final[:, o], *columns])
-        kept = table[~np.isnan(table).any(axis=1)]
-        design_matrix = sm.add_constant(kept[:, 1:], has_constant="add")
-        singular = np.linalg.matrix_rank(design_matrix) < design_matrix.shape[1]
-        if outcome.family == "ordinal" or len(kept) <= design_matrix.shape[1] or singular:
-            continue
-        law = (
-            sm.Logit(kept[:, 0], design_matrix) if outcome.family == "bernoulli" else sm.OLS(kept[:, 0], design_matrix)
-        )
-        try:
-            fit = law.fit(disp=0) if outcome.family == "bernoulli" else law.fit()
-        except (np.linalg.LinAlgError, ValueError, RuntimeError):  # separation: there is no estimate to set beside
-            continue
-        for j, arrow in enumerate(arrows, start=1):
-            node = f"{arrow.source}:time" if arrow.trend else arrow.source
-            name, scale = f"path.client.{arrow.text}", size(design, node, outcome.name)
-            own = estimates[(estimates["estimand"] == name) & (estimates["scale"] == "raw")].iloc[0]
-            rows.append(
-                {
-                    "estimand": name,
-                    **{f"joint_{key}": float(own[key]) for key in ("mean", "lower", "upper")},
-                    "two_step": float(fit.params[j]) * scale,
-                    "two_step_se": float(fit.bse[j]) * scale,
-                }
-            )
-    if not rows:
-        return None
-    note = (
-        "The second step takes each client's observed mean (or slope) for the true one, which draws paths towards zero "
-        "where clients have few sessions and understates their uncertainty."
-    )
-    return {"method": "regression on observed means and slopes", "rows": rows, "note": note}
-
-
-def _plug_in(design: PathDesign, source: str, *, trend: bool) -> Floats:
-    """Return what the two-step way takes for known: an observed mean, an observed slope, or a value, per client."""
-    covariate = design.covariate(source)
-    if covariate is not None:
-        return covariate.values if covariate.level == "client" else covariate.values[design.therapist_of]
-    if source in design.outcome_names:
-        return np.asarray(design.final[:, design.outcome_names.index(source)])
-    values = design.values[:, design.names.index(source)]
-    found = np.full(design.clients, np.nan)
-    for client in range(design.clients):
-        own = (design.client == client) & ~np.isnan(values)
-        t = design.t[own]
-        if not trend and own.any():
-            found[client] = values[own].mean()
-        elif trend and own.sum() > 1 and np.ptp(t) > 0:
-            found[client] = np.polyfit(t, values[own], 1)[0]
-    return found

@@ -161,6 +161,15 @@ class VariableSection(_Section):
         return self
 
 
+class ReliableChangeSection(_Section):
+    """``reliable_change`` of a model ``final``: what turns baseline and final score into classes of change."""
+
+    reliability: float = Field(gt=0, lt=1)
+    cutoff: float | None = None  # score between patients and others; without it nobody has recovered
+    sd: float | None = Field(default=None, gt=0)  # of baseline scores, in points; the study's own by default
+    baseline: str | None = None  # by default the study's only variable with the role baseline
+
+
 class ModelSection(_Section):
     """``[models.NAME]``: one model and its options."""
 
@@ -187,6 +196,7 @@ class ModelSection(_Section):
     client: tuple[str, ...] = ()
     therapist: tuple[str, ...] = ()
     final: str | None = None
+    reliable_change: ReliableChangeSection | None = None  # final: classes of change instead of the score itself
     priors: dict[str, str | dict[str, str]] = Field(default_factory=dict)
 
     @field_validator("time")

@@ -32,10 +32,12 @@ Sources
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
 from ..data.config import ModelSection
 from ..data.errors import InputError
+from ..data.reliable_change import reliable_change
 from .arrows import read_arrows
 from .chain import equation
 from .model import Model
@@ -58,6 +60,8 @@ def design(study: Study, name: str, options: ModelSection) -> PathDesign:
     """Return the ratings with their latent courses and the final outcome that rests on them."""
     options = with_defaults(study, name, "final", options)
     _check(study, name, options)
+    if options.reliable_change is not None:
+        study, options = with_classes(study, name, options)
     trends = tuple(f"{p}:time -> {options.outcome}" for p in options.random_slopes or ())
     paths = [f"{source} -> {options.outcome}" for source in (*options.predictors, *options.covariates)]
     # Usual levels may go with the covariates; taken for independent, the adjustment would fall short of its aim.
@@ -67,6 +71,52 @@ def design(study: Study, name: str, options: ModelSection) -> PathDesign:
         family=options.family,
     )  # fmt: skip
     return build_paths(study, "final", name, options, read_arrows(study, name, asked))
+
+
+def with_classes(study: Study, name: str, options: ModelSection) -> tuple[Study, ModelSection]:
+    """Return the study with each client's class of reliable change, and options that have it as the outcome.
+
+    Raises
+    ------
+    InputError
+        If there is no baseline, or the final outcome has no scores.
+    """
+    asked, outcome = options.reliable_change, study.variables[options.outcome or ""]
+    assert asked is not None
+    known = [v.name for v in study.variables.values() if v.level == "client" and not v.categories]
+    own = [v.name for v in study.variables.values() if v.name in known and v.role == "baseline"]
+    baseline = asked.baseline or (own[0] if len(own) == 1 else None)
+    choices = f"Valid: {', '.join(one for one in known if one != outcome.name) or 'none'}."
+    faults = []
+    if baseline is None or baseline not in known or baseline == outcome.name:
+        rule = "Change is counted from a score before therapy: name one variable of the client as `baseline`."
+        found = baseline or f"{len(own)} with role baseline"
+        faults.append(fault(study, name, "reliable_change", rule, found, choices))
+    elif asked.sd is None and not study.clients[baseline].std() > 0:
+        rule = "Scores before therapy do not vary, so that they give no standard deviation."
+        faults.append(fault(study, name, "reliable_change", rule, baseline, "Add sd to reliable_change."))
+    if outcome.categories or outcome.family != "gaussian" or options.family not in (None, "ordinal"):
+        rule = "Classes of change are made from final scores, and become an ordinal outcome."
+        found = options.family or outcome.family
+        faults.append(fault(study, name, "reliable_change", rule, found, "Name the score as outcome, without family."))
+    if faults or baseline is None:
+        raise InputError(*faults)
+    better: Literal["higher", "lower"] = "higher" if outcome.better == "higher" else "lower"
+    classes = reliable_change(
+        study.clients[baseline],
+        study.clients[outcome.name],
+        reliability=asked.reliability,
+        cutoff=asked.cutoff,
+        sd=asked.sd,
+        better=better,
+    )
+    label, categories = f"Reliable change of {outcome.label}", tuple(classes.cat.categories)
+    changed = replace(
+        outcome, label=label, unit="", family="ordinal", range=None, better="higher", categories=categories
+    )
+    clients = study.clients.assign(**{outcome.name: classes})
+    variables = {**study.variables, outcome.name: changed}
+    return replace(study, clients=clients, variables=variables), options.model_copy(update={"family": None})
 
 
 def _check(study: Study, name: str, options: ModelSection) -> None:

@@ -31,7 +31,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
         "max_gap",
     ),
     "chain": ("session", "client", "therapist", "final", "time", "time_axis", "random_slopes", "max_gap"),
-    "final": ("predictors", "time", "time_axis", "random_slopes", "covariates"),
+    "final": ("predictors", "time", "time_axis", "random_slopes", "covariates", "reliable_change"),
     "dyad": (
         "predictors",
         "partner",
