@@ -198,7 +198,7 @@ def test_replicated_studies_have_the_moments_that_the_algebra_implies(name: str,
     labels, covariance = between_covariance(design, "client", parts.draws, parts.coefficients["client"])
     places = [labels.index(v) for v in design.names]
     between = covariance[0][np.ix_(places, places)]
-    sizes, centre = np.zeros(0), np.zeros(0)
+    sizes, centre = np.zeros(0, dtype=np.int64), np.zeros(0)
     if design.has_therapists:
         groups = design.therapist_of
         sizes = np.bincount(groups)
