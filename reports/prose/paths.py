@@ -134,7 +134,9 @@ def story(model: ModelResults) -> tuple[str, ...]:
         told += _clearest(model, [f"path.client.{a}->{b}" for level, a, b in known if level == "client"])
     if outcomes:
         ends = [a for level, a, b in arrows if level == "client" and b == outcomes[-1] and a not in covariates]
-        told += [_most(names, "client", a, outcomes[-1]) for a in ends if a not in outcomes]
+        for one in (_most(names, "client", a, outcomes[-1]) for a in ends if a not in outcomes):
+            share = one.replace("total.", "proportion.", 1)
+            told += [one, *([share] if share in names and share != one and share_is_known(model, share) else [])]
     return tuple(name for name in told if name in names)
 
 

@@ -83,6 +83,7 @@ def test_the_story_runs_from_the_therapist_by_way_of_sessions_to_the_end(results
         "proportion.session.safety->depth",
         "path.client.anxiety->safety",
         "total.client.safety->final",
+        "proportion.client.safety->final",
         "path.client.alliance->final",
         "path.client.safety:time->final",
     )
