@@ -10,7 +10,9 @@ import numpy as np
 
 from .design import Design, Floats
 from .parameters import prior_of, sampled_variables, slots
-from .priors import Prior, joint_pymc
+from .priors import Prior, joint_logp, joint_pymc
+from .surface import VARIABLES
+from .surface_design import term_root
 
 if TYPE_CHECKING:
     from .families import Tensor
@@ -69,6 +71,8 @@ class Builder:
         dims |= {"initial_path": "start_path", "initial_sd": "response" if self.design.feedback else "predictor"}
         if self.priors[name][0].kind == "lkj":
             return self._correlations(name)
+        if self.parameterisation == "nested" and name in VARIABLES.values():
+            return self._rotated(name)
         return joint_pymc(name, self.priors[name], dims[name])
 
     def _ordered(self, name: str, dim: str) -> Tensor:
@@ -78,6 +82,21 @@ class Builder:
         start = np.linspace(-2.0, 2.0, len(self.design.coords[dim]))
         ordered = pm.distributions.transforms.ordered
         return joint_pymc(name, self.priors[name], dim, transform=ordered, initval=start)
+
+    def _rotated(self, name: str) -> Tensor:
+        """Add the terms of a surface through directions in which the data leave them nearly independent.
+
+        b = R⁻¹ z with R'R = T'T of the terms' centred columns by observed means; a constant Jacobian, the priors stand
+        on b.
+        """
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        z = pm.Flat(f"{name}_z", dims="surface_term")
+        back = np.linalg.inv(term_root(self.design, name))
+        b = pm.Deterministic(name, pt.dot(back, z), dims="surface_term")  # type: ignore[no-untyped-call]
+        pm.Potential(f"{name}_prior", joint_logp(self.priors[name], b))
+        return b  # type: ignore[no-any-return]
 
     def _correlations(self, name: str) -> Tensor:
         """Add a correlation matrix under an LKJ prior; returns its Cholesky factor."""

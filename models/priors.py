@@ -47,6 +47,12 @@ KINDS: Mapping[str, _Kind] = {
     "gamma": _Kind(("shape", "rate"), ("shape", "rate"), "positive", "gamma(2, 0.1)"),
     "beta": _Kind(("a", "b"), ("a", "b"), "unit", "beta(2, 2)"),
     "uniform": _Kind(("lower", "upper"), (), "real", "uniform(-1, 1)"),
+    "mixture": _Kind(
+        ("weight", "mean", "sd", "weak_mean", "weak_sd"),
+        ("weight", "sd", "weak_sd"),
+        "real",
+        "mixture(0.8, 0.28, 0.1, 0, 1)",
+    ),
     "lkj": _Kind(("eta",), ("eta",), "correlation", "lkj(2)"),
 }
 
@@ -152,6 +158,8 @@ class Prior:
             below = whole.cdf(0.0)
             lower, upper = (float(whole.ppf(below + q * (1.0 - below))) for q in (tail, 1.0 - tail))
             return lower, upper
+        if self.kind == "mixture":
+            return _mixture_quantile(tail, *p), _mixture_quantile(1.0 - tail, *p)
         frozen = law[self.kind]()
         return float(frozen.ppf(tail)), float(frozen.ppf(1.0 - tail))
 
@@ -180,6 +188,9 @@ class Prior:
                 return Prior("exponential", (p[0] / size,))
             case "gamma":
                 return Prior("gamma", (p[0], p[1] / size))
+            case "mixture":
+                moved = [factor * p[i] + shift for i in (1, 3)]
+                return Prior("mixture", (p[0], moved[0], size * p[2], moved[1], size * p[4]))
             case "uniform":
                 lower, upper = sorted((factor * p[0] + shift, factor * p[1] + shift))
                 return Prior("uniform", (lower, upper))
@@ -246,6 +257,8 @@ def parse(expression: str) -> Prior:
         if name in law.positive and value <= 0.0:
             raise PriorError(f"'{expression}' is not a proper prior: {name} must be above 0, e.g. {law.example}.")
         values.append(value)
+    if kind == "mixture" and values[0] >= 1.0:
+        raise PriorError(f"'{expression}' is not a proper prior: weight lies between 0 and 1, e.g. {law.example}.")
     if kind == "uniform" and values[0] >= values[1]:
         raise PriorError(f"'{expression}' is not a proper prior: lower must be below upper, e.g. {law.example}.")
     return Prior(kind, tuple(values))
@@ -287,6 +300,17 @@ def joint_pymc(name: str, priors: Sequence[Prior], dims: str | tuple[str, ...] |
         law, arguments = _PYMC[prior.kind](pm, list(prior.parameters))
         scalars.append(law(f"{name}__{i}", **arguments))
     return cast("Tensor", pm.Deterministic(name, pt.stack(scalars).reshape(shape), dims=names))
+
+
+def joint_logp(priors: Sequence[Prior], values: Tensor) -> Tensor:
+    """Return the log density of a vector's elements, each under its own prior, summed; for rotated parameters."""
+    import pymc as pm
+
+    total: Tensor | float = 0.0
+    for i, prior in enumerate(priors):
+        law, arguments = _PYMC[prior.kind](pm, list(prior.parameters))
+        total = total + pm.logp(law.dist(**arguments), values[i])
+    return cast("Tensor", total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +397,29 @@ def _uniform(x: Array, lower: float, upper: float) -> Array:
     return np.where((x >= lower) & (x <= upper), -math.log(upper - lower), -np.inf)
 
 
+def _mixture(x: Array, weight: float, mean: float, sd: float, weak_mean: float, weak_sd: float) -> Array:
+    return np.logaddexp(math.log(weight) + _normal(x, mean, sd), math.log1p(-weight) + _normal(x, weak_mean, weak_sd))
+
+
+def _mixture_sample(
+    rng: np.random.Generator, size: int | tuple[int, ...], weight: float, mean: float, sd: float, weak_mean: float,
+    weak_sd: float,
+) -> NDArray[np.float64]:  # fmt: skip
+    informed = rng.random(size) < weight
+    return np.where(informed, rng.normal(mean, sd, size), rng.normal(weak_mean, weak_sd, size))
+
+
+def _mixture_quantile(q: float, weight: float, mean: float, sd: float, weak_mean: float, weak_sd: float) -> float:
+    from scipy.special import ndtr
+
+    low, high = (min(mean - 40 * sd, weak_mean - 40 * weak_sd), max(mean + 40 * sd, weak_mean + 40 * weak_sd))
+    for _ in range(100):
+        middle = (low + high) / 2
+        below = weight * ndtr((middle - mean) / sd) + (1 - weight) * ndtr((middle - weak_mean) / weak_sd)
+        low, high = (middle, high) if below < q else (low, middle)
+    return (low + high) / 2
+
+
 def _lkj(x: Array, eta: float) -> Array:
     sign, logdet = np.linalg.slogdet(x)
     return np.where(sign > 0, (eta - 1) * logdet, -np.inf)
@@ -412,6 +459,7 @@ _LOGPDF: Mapping[str, Callable[..., Array]] = {
     "gamma": _gamma,
     "beta": _beta,
     "uniform": _uniform,
+    "mixture": _mixture,
     "lkj": _lkj,
 }
 
@@ -424,6 +472,7 @@ _SAMPLE: Mapping[str, Callable[..., NDArray[np.float64]]] = {
     "gamma": lambda rng, size, shape, rate: rng.gamma(shape, 1.0 / rate, size),
     "beta": lambda rng, size, a, b: rng.beta(a, b, size),
     "uniform": lambda rng, size, lower, upper: rng.uniform(lower, upper, size),
+    "mixture": _mixture_sample,
 }
 
 _PYMC: Mapping[str, Callable[..., tuple[Any, dict[str, Any]]]] = {
@@ -438,4 +487,12 @@ _PYMC: Mapping[str, Callable[..., tuple[Any, dict[str, Any]]]] = {
     "gamma": lambda pm, p: (pm.Gamma, {"alpha": p[0], "beta": p[1]}),
     "beta": lambda pm, p: (pm.Beta, {"alpha": p[0], "beta": p[1]}),
     "uniform": lambda pm, p: (pm.Uniform, {"lower": p[0], "upper": p[1]}),
+    "mixture": lambda pm, p: (
+        pm.NormalMixture,
+        {
+            "w": np.stack([np.asarray(p[0]), 1 - np.asarray(p[0])], axis=-1),
+            "mu": np.stack([np.asarray(p[1]), np.asarray(p[3])], axis=-1),
+            "sigma": np.stack([np.asarray(p[2]), np.asarray(p[4])], axis=-1),
+        },
+    ),
 }

@@ -9,6 +9,7 @@ import numpy as np
 from ..data.centring import observed_means
 from .design import Design, Floats, Surface
 from .scales import rating
+from .surface import TERMS, VARIABLES, terms
 
 if TYPE_CHECKING:
     from ..data.config import ModelSection
@@ -68,4 +69,16 @@ def observed_parts(design: Design) -> tuple[Floats, Floats]:
     return design.x - usual, usual
 
 
-__all__ = ["level_columns", "observed_parts", "surface_of"]
+def term_root(design: Design, variable: str) -> Floats:
+    """Return R, upper triangular, with R'R the cross-products of a surface's centred terms by observed means, (5, 5).
+
+    Between clients each client counts once. A little is added to the diagonal, so that few clients leave it regular.
+    """
+    deviation, usual = observed_parts(design)
+    ratings = deviation if variable == VARIABLES["within"] else usual[np.unique(design.client, return_index=True)[1]]
+    columns = terms(*ratings[~np.isnan(ratings).any(axis=1)].T)
+    columns = columns - columns.mean(axis=0)
+    return np.asarray(np.linalg.cholesky(columns.T @ columns + np.eye(len(TERMS))).T)
+
+
+__all__ = ["level_columns", "observed_parts", "surface_of", "term_root"]
