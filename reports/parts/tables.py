@@ -236,6 +236,8 @@ def _grouped(model: ModelResults, estimand: str, talk: Language) -> tuple[str, s
     if "x" in kind.parts and kind.name != "covariate_time":
         label = label_of(model, kind.parts["x"])
         return label, sentence_case(name.removeprefix(f"{label}: "))
+    if kind.name == "probability":
+        return talk.say("table.group_probability"), name
     if kind.name in {"share", "share_arm", "therapist_minus_arm"}:
         return talk.say("table.group_shares"), name
     if kind.verdict or kind.name == "intercept":

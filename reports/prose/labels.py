@@ -74,6 +74,14 @@ def _of_graph(effect: str, model: ModelResults, talk: Language) -> str:
     return talk.say("figure.paths_trend", x=name) if effect.endswith(":time") else name
 
 
+def category_name(model: ModelResults, category: str, talk: Language) -> str:
+    """Return what a category is called; one that goes by the name of a variable is that variable (remission)."""
+    known = talk.find(f"category.{category}", "")
+    if known:
+        return str(known)
+    return label_of(model, category) if any(one["name"] == category for one in variables(model)) else category
+
+
 def label_of(model: ModelResults, name: str) -> str:
     """Return a variable's label as the model's card gives it, or its name in words."""
     for entry in variables(model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .labels import effect_name, label_of, raters, reference_of
+from .labels import category_name, effect_name, label_of, raters, reference_of
 from .language import Language
 from .paths import NAMED, has_graph, path_name
 from .people import dyad_name
@@ -47,7 +47,7 @@ def short_name(model: ModelResults, estimand: str, talk: Language) -> str:
         x=label_of(model, parts.get("x", "")),
         m=label_of(model, parts.get("m", "")),
         g=label_of(model, parts.get("g", "")),
-        c=parts.get("c", ""),
+        c=category_name(model, parts["c"], talk) if kind.name == "probability" else parts.get("c", ""),
         k=parts.get("k", ""),
         f=parts.get("f", ""),
         v=parts.get("v", "").replace("-1sd", "−1 SD").replace("+1sd", "+1 SD"),

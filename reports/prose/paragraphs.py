@@ -15,7 +15,7 @@ from . import design
 from .labels import label_of
 from .language import Language, language
 from .paths import LEVELS, brief_story, share_is_known, story, told_as_graph, verdict_list
-from .sentences import SILENT, TABULATED, finding, shares_sentence
+from .sentences import SILENT, TABULATED, finding, probabilities_sentence, shares_sentence
 from .verdicts import kind_of
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def _graph(n: Numbers, model: ModelResults, talk: Language) -> list[str]:
         else:
             said.append(finding(n, f"{model.name}.{estimand}"))
     parts = [f"*{talk.say(f'figure.paths_{level}')}.* {' '.join(said)}" for level, said in told.items()]
+    parts += [text] if (text := probabilities_sentence(n, model)) else []
     lists = [verdict_list(model, level, n.results.study.rope, talk) for level in LEVELS]
     lists = [text for text in lists if text]
     return [*parts, *([talk.say("path.lists"), "\n".join(f"- {text}" for text in lists)] if lists else [])]

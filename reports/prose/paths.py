@@ -81,8 +81,9 @@ def target_words(model: ModelResults, level: str, nodes: tuple[str, str], talk: 
     """Return the end of a sentence about a path: ``had a usual level of … that was 0.3 points higher``."""
     source, target = nodes
     part = _part(model, target)
-    if part == "outcome" and _entry(model, target).get("family") in {"bernoulli", "ordinal"}:
-        part = "log_odds"
+    if part == "outcome":
+        family = str(_entry(model, target).get("family"))
+        part = {"bernoulli": "log_odds", "ordinal": "ordered"}.get(family, part)
     if level == "session" and source.startswith("lag("):
         part = "next"
     return talk.say(f"path.target_{level}_{part}", b=escape(talk.label(label_of(model, target))), **size)

@@ -9,7 +9,7 @@ from .. import digits
 from ..numbers import Numbers, What, interval_text
 from ..rich import escape
 from . import people
-from .labels import effect_name, label_of, raters, reference_of, split_unit, unit_of
+from .labels import category_name, effect_name, label_of, raters, reference_of, split_unit, unit_of
 from .language import Language, language
 from .paths import EFFECTS, NAMED, arrow, between, by_way_of, source_words, target_words
 from .verdicts import Kind, Verdict, kind_of, verdict_of
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from ..results import ModelResults
 
-PERCENT = {"share", "within_opposite", "share_arm", "therapist_minus_arm", "proportion", "dyad_common"}
+PERCENT = {"share", "within_opposite", "share_arm", "therapist_minus_arm", "proportion", "dyad_common", "probability"}
 # In the table, not in sentences.
-SILENT = {"intercept", "other", "predictor_sd", "time_term", "intercept_of", "time_of"}
+SILENT = {"intercept", "other", "predictor_sd", "time_term", "intercept_of", "time_of", "probability"}
 # Spread between people and sessions: rows of the table, not sentences.
 TABULATED = {
     "sd_effect",
@@ -176,7 +176,7 @@ def _values(n: Numbers, key: str, model: ModelResults, row: pd.Series, kind: Kin
         "x": talk.label(label_of(model, parts.get("x", ""))),
         "m": talk.label(label_of(model, parts.get("m", ""))),
         "y": talk.label(str(model.card["outcome"]["label"])),
-        "c": parts.get("c", ""),
+        "c": _category(model, kind, talk),
         "k": parts.get("k", ""),
         "g": talk.label(label_of(model, parts.get("g", ""))),
         "when": _when(model, str(row["estimand"]), talk),
@@ -217,6 +217,12 @@ def _ends(model: ModelResults, kind: Kind, talk: Language, values: Mapping[str, 
         "target": target_words(model, level, (a, b), talk, **size),
         "via": by_way_of(model, kind.parts.get("via") or between(model, kind), talk),
     }
+
+
+def _category(model: ModelResults, kind: Kind, talk: Language) -> str:
+    """Name a category as the study does, or as the classes of change are called in words."""
+    category = kind.parts.get("c", "")
+    return category_name(model, category, talk) if kind.name == "probability" else category
 
 
 def _movement(value: str, *, positive: bool) -> str:
@@ -271,3 +277,17 @@ def shares_sentence(n: Numbers, model: ModelResults) -> str:
             parts.append(talk.say("sentence.shares_part", percent=value, ci=interval, level=talk.say(f"words.{level}")))
     y = escape(talk.label(str(model.card["outcome"]["label"])))
     return talk.say("sentence.shares", y=y, parts=talk.join(parts))
+
+
+def probabilities_sentence(n: Numbers, model: ModelResults) -> str:
+    """Say the probability of each category of a final outcome in one sentence; nothing where it has none."""
+    talk = language(n.language)
+    parts = []
+    for estimand in model.scales:
+        kind = kind_of(estimand)
+        if kind.name == "probability":
+            key = f"{model.name}.{estimand}"
+            category = escape(category_name(model, kind.parts["c"], talk))
+            value, interval = n(key, what="percent"), n.ci(key, what="percent", bare=True)
+            parts.append(talk.say("sentence.probabilities_part", c=category, percent=value, ci=interval))
+    return talk.say("sentence.probabilities", parts=talk.join(parts)) if parts else ""

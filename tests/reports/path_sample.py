@@ -67,6 +67,7 @@ FINAL: list[Row] = [
     ("path.client.baseline->remission", "client", "logits per unit of baseline", -0.15, 0.05, 4.0),
     ("path.therapist.safety->remission", "therapist", "logits per points", 0.80, 0.25, 0.4),
     ("intercept.remission", "population", "logits", -0.3, 0.2, None),
+    ("probability.remission", "client", "probability", 0.43, 0.05, None),
     ("sd.client.safety", "client", "points", 0.7, 0.05, 0.8),
     ("sd.residual.safety", "session", "points", 0.8, 0.02, 0.8),
 ]

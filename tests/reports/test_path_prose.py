@@ -17,10 +17,10 @@ from safezone.reports.figures.checks import MOST_CHECKS, check_name, predictive
 from safezone.reports.numbers import Numbers
 from safezone.reports.parts import Article
 from safezone.reports.parts.paths import audit_table, paths_table, through_table
-from safezone.reports.prose.labels import effect_name
+from safezone.reports.prose.labels import category_name, effect_name
 from safezone.reports.prose.language import language
 from safezone.reports.prose.names import parameter_kind, short_name
-from safezone.reports.prose.paths import between, inherited, share_is_known, story
+from safezone.reports.prose.paths import between, inherited, share_is_known, story, target_words
 from safezone.reports.prose.verdicts import kind_of
 from safezone.reports.results import Results, read_results
 
@@ -64,6 +64,7 @@ def results(folders: dict[str, Path]) -> Results:
         ("total.session.a->c", "total", {"level": "session", "a": "a", "b": "c"}),
         ("proportion.session.a->c", "proportion", {"level": "session", "a": "a", "b": "c"}),
         ("cov.session.a->b,b->c", "path_covariance", {"first": "a->b", "second": "b->c"}),
+        ("probability.recovered", "probability", {"c": "recovered"}),
         ("intercept.safety", "intercept_of", {"x": "safety"}),
         ("safety.time", "time_of", {"x": "safety", "f": "time"}),
         ("sd.residual.safety", "sd_residual_of", {"x": "safety"}),
@@ -159,6 +160,18 @@ def test_what_differs_between_clients_can_be_quoted(results: Results) -> None:
         n, "chain.cov.session.safety->alliance,alliance->depth"
     )
     assert prose.sentence(n, "chain.safety.time").startswith("On average, ratings of felt safety (client) rose by 0.03")
+
+
+def test_probabilities_of_an_outcome_with_categories_are_told_together(results: Results) -> None:
+    n, model = Numbers(results), results.model("final")
+    assert "the probabilities were 43% [33%, 53%] of Remission." in prose.results(n, "final")
+    assert short_name(model, "probability.remission", language("en")) == "Probability of Remission"
+    assert category_name(model, "recovered", language("de")) == "Genesung"
+    assert category_name(model, "[strange]", language("de")) == "[strange]"
+    ordered = dataclasses.replace(model, card={**model.card, "outcomes": [{"name": "remission", "family": "ordinal"}]})
+    size = {"size": "0.8", "units": "", "higher": "higher"}
+    said = target_words(ordered, "client", ("safety", "remission"), language("en"), **size)
+    assert said == "had log-odds of a higher category of remission that were 0.8 higher"
 
 
 def test_a_share_is_told_only_where_the_total_is_not_zero(results: Results) -> None:
