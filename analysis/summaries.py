@@ -17,6 +17,7 @@ from .diagnostics import diagnose
 from .draws import joint, predictive_group
 from .estimates import estimand_draws, estimates_frame, may_be_undefined, worth
 from .fit import Diagnostics, Fit, Provenance
+from .literature import literature
 from .prior import prior_draws
 from .remedies import record
 
@@ -130,6 +131,7 @@ def summarise(
         **card.static_part(model, design),
         **card.sampling_part(fit.diagnostics, fit.provenance, record(fit.provenance.attempts)),
         "estimands": card.meanings(model, design),
+        "literature": literature(model, design, fit.posterior["posterior"].to_dataset()),
         **own,
     }
     content |= variants.compare(model, design, seed)

@@ -216,7 +216,7 @@ def _map(system: GaussianSystem, layout: Layout, names: Mapping[str, int]) -> Pa
                 loadings.append((int(layout.loading[g]) + place, polynomial))
     return ParameterMap(
         np.array(bounds, dtype=np.float64).reshape(-1, 3),
-        np.array(priors, dtype=np.float64).reshape(-1, 5),
+        np.array(priors, dtype=np.float64).reshape(-1, 7),
         np.array(correlation, dtype=np.int64).reshape(-1, 4),
         np.array(member, dtype=np.int64),
         np.array(lkj, dtype=np.float64).reshape(-1, 2),
@@ -242,7 +242,7 @@ def _lkj_constant(size: int, eta: float) -> float:
     return total
 
 
-Law = tuple[float, float, float, float, float]
+Law = tuple[float, float, float, float, float, float, float]
 Bounds = tuple[float, float, float]
 
 
@@ -251,9 +251,10 @@ def _law(parameter: Free) -> tuple[Bounds, Law]:
     prior = parameter.prior
     low = 0.0 if parameter.positive else -math.inf
     if prior is None:
-        return (low, math.inf, 1.0), (laws.FLAT, 0.0, 0.0, 0.0, 0.0)
+        return (low, math.inf, 1.0), (laws.FLAT, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     p = prior.parameters
     law: tuple[float, float, float, float]
+    other = (0.0, 1.0)
     match prior.kind:
         case "normal":
             bounds, law = (low, math.inf, 1.0), (laws.NORMAL, p[0], p[1], 0.0)
@@ -269,11 +270,13 @@ def _law(parameter: Free) -> tuple[Bounds, Law]:
             bounds, law = (0.0, math.inf, p[0] / p[1]), (laws.GAMMA, p[0], p[1], 0.0)
         case "beta":
             bounds, law = (0.0, 1.0, 1.0), (laws.BETA, p[0], p[1], 0.0)
+        case "mixture":
+            bounds, law, other = (low, math.inf, 1.0), (laws.MIXTURE, p[1], p[2], p[0]), (p[3], p[4])
         case "uniform":
             bounds, law = (p[0], p[1], 1.0), (laws.FLAT, 0.0, 0.0, 0.0)
         case _:
             raise ValueError(f"{parameter.name}: {prior} is not a prior for a scalar.")
     # The normaliser makes the compiled density equal to prior.logpdf inside the support.
     inside = (bounds[0] + bounds[1]) / 2 if math.isfinite(bounds[1]) else (bounds[2] if bounds[0] == 0.0 else 0.0)
-    bare = laws.prior_density(np.array((*law, 0.0)), inside)[0]
-    return bounds, (*law, float(prior.logpdf(inside)) - bare)
+    bare = laws.prior_density(np.array((*law, 0.0, *other)), inside)[0]
+    return bounds, (*law, float(prior.logpdf(inside)) - bare, *other)

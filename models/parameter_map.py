@@ -28,8 +28,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 # Prior laws. A prior is a row (law, a, b, c, log normaliser): NORMAL location a, scale b; STUDENT_T the same with
-# ν = c; EXPONENTIAL rate a; GAMMA shape a, rate b; BETA shapes a, b. Half laws differ in the normaliser only.
-FLAT, NORMAL, STUDENT_T, EXPONENTIAL, GAMMA, BETA = 0, 1, 2, 3, 4, 5
+# ν = c; EXPONENTIAL rate a; GAMMA shape a, rate b; BETA shapes a, b; MIXTURE of two normals, location a, scale b,
+# weight c, and after the normaliser location and scale of the other. Half laws differ in the normaliser only.
+FLAT, NORMAL, STUDENT_T, EXPONENTIAL, GAMMA, BETA, MIXTURE = 0, 1, 2, 3, 4, 5, 6
 
 
 class Level(NamedTuple):
@@ -56,7 +57,7 @@ class ParameterMap(NamedTuple):
     Parameters
     ----------
     bounds, prior
-        Support with a typical size (n, 3) and prior (n, 5) of each parameter.
+        Support with a typical size (n, 3) and prior (n, 7) of each parameter.
     correlation
         Rows (size, start in θ, level 0 client or 1 therapist, start in ``member``).
     member
@@ -115,6 +116,14 @@ def prior_density(prior: Floats, value: float) -> tuple[float, float]:
             constant + (a - 1.0) * math.log(value) + (b - 1.0) * math.log1p(-value),
             (a - 1.0) / value - (b - 1.0) / (1.0 - value),
         )
+    if law == MIXTURE:
+        first, second = (value - a) / b, (value - prior[5]) / prior[6]
+        one = math.log(c / b) - 0.5 * first * first
+        other = math.log((1.0 - c) / prior[6]) - 0.5 * second * second
+        larger = max(one, other)
+        total = math.exp(one - larger) + math.exp(other - larger)
+        share = math.exp(one - larger) / total
+        return constant + larger + math.log(total), -share * first / b - (1.0 - share) * second / prior[6]
     return constant, 0.0
 
 

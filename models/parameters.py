@@ -15,6 +15,7 @@ from ..data.errors import Fault, InputError
 from ..data.study_file import suggestion
 from .design import Column, Design, Effect
 from .families import laws
+from .library import PREFIX, from_library
 from .model import Parameter
 from .options import fault
 from .priors import Prior, PriorError, Support, check_support, defaults, parse
@@ -248,7 +249,7 @@ def with_overrides(study: Study, design: Design) -> Design:
     """
     found = overrides(study, design.name, design.options.priors, slots(design), {
         slot.name: (prior_of(design, slot), defaults()[slot.variable].support) for slot in slots(design)
-    })  # fmt: skip
+    }, design.outcome.name)  # fmt: skip
     return dataclasses.replace(design, priors={**design.priors, **found})
 
 
@@ -258,6 +259,7 @@ def overrides(
     asked: Mapping[str, str | dict[str, str]],
     slots: Sequence[Slot],
     held: Mapping[str, tuple[Prior, Support]],
+    outcome: str = "",
 ) -> dict[str, Prior]:
     """Return the priors that a study file sets, by slot.
 
@@ -271,6 +273,8 @@ def overrides(
         Every place that holds a prior.
     held
         What each holds by default, and its support.
+    outcome
+        The model's outcome, where its parameters do not name theirs.
 
     Raises
     ------
@@ -289,7 +293,10 @@ def overrides(
             continue
         default, support = held[slot.name]
         try:
-            priors[slot.name] = _override(slot, text, default, support)
+            if isinstance(text, str) and text.startswith(PREFIX):
+                priors[slot.name] = from_library(study, text, estimand, outcome, default)
+            else:
+                priors[slot.name] = _override(slot, text, default, support)
         except PriorError as error:
             faults.append(fault(study, name, key, str(error), None, f"Default: {default}."))
     if faults:

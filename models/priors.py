@@ -475,6 +475,12 @@ _SAMPLE: Mapping[str, Callable[..., NDArray[np.float64]]] = {
     "mixture": _mixture_sample,
 }
 
+def _pairs(parameters: list[Any], first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """Pair what belongs to the two components, on a last axis."""
+    shape = np.broadcast_shapes(*(np.shape(parameter) for parameter in parameters))
+    return np.stack([np.broadcast_to(np.asarray(part, dtype=np.float64), shape) for part in (first, second)], axis=-1)
+
+
 _PYMC: Mapping[str, Callable[..., tuple[Any, dict[str, Any]]]] = {
     "normal": lambda pm, p: (pm.Normal, {"mu": p[0], "sigma": p[1]}),
     "student_t": lambda pm, p: (pm.StudentT, {"nu": p[0], "mu": p[1], "sigma": p[2]}),
@@ -489,10 +495,6 @@ _PYMC: Mapping[str, Callable[..., tuple[Any, dict[str, Any]]]] = {
     "uniform": lambda pm, p: (pm.Uniform, {"lower": p[0], "upper": p[1]}),
     "mixture": lambda pm, p: (
         pm.NormalMixture,
-        {
-            "w": np.stack([np.asarray(p[0]), 1 - np.asarray(p[0])], axis=-1),
-            "mu": np.stack([np.asarray(p[1]), np.asarray(p[3])], axis=-1),
-            "sigma": np.stack([np.asarray(p[2]), np.asarray(p[4])], axis=-1),
-        },
+        {"w": _pairs(p, p[0], 1 - np.asarray(p[0])), "mu": _pairs(p, p[1], p[3]), "sigma": _pairs(p, p[2], p[4])},
     ),
 }

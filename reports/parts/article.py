@@ -158,7 +158,8 @@ class Article:
 
     def priors(self) -> str:
         """Return the analysis paragraph and the priors table."""
-        return self._join(prose.methods_common(self.n), tables.priors_table(self.results, self.talk))
+        said = theory.literature(self.n)
+        return self._join(prose.methods_common(self.n), tables.priors_table(self.results, self.talk), said)
 
     def estimates(self, model: ModelResults) -> str:
         """Return a model's results: sentences with verdicts, table, figures."""

@@ -163,3 +163,25 @@ def pooled(theory: Theory, n: Numbers) -> str:
     code = n.language
     told = lines(theory, code, n.results.study.interval) or prose.say("page.no_pooling", code)
     return f"{prose.say('page.multiplicity', code)}\n\n{told}"
+
+
+def literature(n: Numbers) -> str:
+    """Return what became of priors from the library; nothing where a study uses none."""
+    code = n.language
+    lines = []
+    for model in n.results.each():
+        for one in model.card.get("literature") or ():
+            told = {
+                "model": escape(model_title(model, language(code))),
+                "estimand": str(one["estimand"]),
+                "citation": escape(str(one["citation"])),
+                "doi": f"[{one['doi']}](https://doi.org/{one['doi']})",
+            }
+            if "weight_after" not in one:
+                lines.append(f"- {prose.say('literature.sd', code, **told)}")
+                continue
+            told["before"] = digits.write_probability(float(one["weight_before"]), code)
+            told["after"] = digits.write_probability(float(one["weight_after"]), code)
+            end = f" {prose.say('literature.conflict', code)}" if one["conflict"] else ""
+            lines.append(f"- {prose.say('literature.slope', code, **told)}{end}")
+    return "\n".join([f"{prose.say('literature.opening', code)}\n", *lines]) if lines else ""
