@@ -15,9 +15,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .analysis.answer import principles
     from .analysis.fit import Fit
     from .analysis.pipeline import fit, run, status
-    from .analysis.theory import principles
     from .data.errors import DiagnosticsError, Fault, InputError, NumbersMovedError, SafezoneError
     from .data.simulate import simulate
     from .data.study import Study, read_study
@@ -59,7 +59,7 @@ _PUBLIC = {
     "catalogue": (".models.catalogue", "plan"),
     "fit": (".analysis.pipeline", "fit"),
     "plan": (".models.catalogue", "plan"),
-    "principles": (".analysis.theory", "principles"),
+    "principles": (".analysis.answer", "principles"),
     "read_study": (".data.study", "read_study"),
     "report": (".reports.report", "report"),
     "run": (".analysis.pipeline", "run"),

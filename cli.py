@@ -224,8 +224,8 @@ def principles(
 
     [dim]Example:[/dim] safezone principles my-study
     """
+    from .analysis.answer import principles as ask
     from .analysis.progress import progress_for
-    from .analysis.theory import principles as ask
     from .data.study import read_study
     from .reports.console import voice
     from .reports.theory import answer

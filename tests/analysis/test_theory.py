@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from safezone.analysis.answer import principles
 from safezone.analysis.folder import read_manifest
 from safezone.analysis.pipeline import run, status
 from safezone.analysis.principles import principles as registry
-from safezone.analysis.theory import principles, read_theory
+from safezone.analysis.theory import read_theory
 
 pytestmark = pytest.mark.slow
 
