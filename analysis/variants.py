@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .comparison import K_LIMIT, UNITS
+from .comparison import K_LIMIT
 
 if TYPE_CHECKING:
     from ..models.design import Design
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 CHAINS, DRAWS, WARMUP = 2, 500, 500
+MOST_CLIENTS = 4000
 SMALL_DIFFERENCE = 4.0
 STEPS = 5000
 TOLERANCE = 1e-10
@@ -59,6 +60,10 @@ def compare(model: Model, design: Design, seed: int) -> dict[str, Any]:
     versions = model.variants(design)
     if not versions:
         return {"variants": [], "variants_note": ""}
+    first = next(iter(versions.values()))
+    if first.clients > MOST_CLIENTS:
+        note = f"Versions were not compared: more than {MOST_CLIENTS:,} clients take it long."
+        return {"variants": [], "variants_note": note}
     scores: dict[int, tuple[Floats, int]] = {}
     for version in versions.values():
         if id(version) in scores:
@@ -71,10 +76,9 @@ def compare(model: Model, design: Design, seed: int) -> dict[str, Any]:
     for name, version in versions.items():
         group, _, short = name.rpartition(".")
         sets.setdefault(group, {})[short] = scores[id(version)]
-    first = next(iter(versions.values()))
     return {
         "variants": [row for group, members in sets.items() for row in rows(group, members)],
-        "variants_note": _note(design, first, len(next(iter(scores.values()))[0])),
+        "variants_note": _note(design, first),
     }
 
 
@@ -98,7 +102,7 @@ def by_client(model: Model, version: Design, seed: int) -> tuple[Floats, int] | 
     except marginal.MarginalError as error:
         return str(error)
     likelihood = log_likelihoods(compiled, draws.theta)[0]
-    values = likelihood.reshape(-1, likelihood.shape[-1]).T[:UNITS, None, :]
+    values = likelihood.reshape(-1, likelihood.shape[-1]).T[:, None, :]
     elpd, k, _ = (np.asarray(part, dtype=np.float64) for part in array_stats.loo(values, r_eff=1.0))
     return elpd, int(np.sum(~(k <= K_LIMIT)))
 
@@ -174,12 +178,10 @@ def stacking(elpd: Floats) -> Floats:
     return np.asarray(weights)
 
 
-def _note(design: Design, version: Design, clients: int) -> str:
+def _note(design: Design, version: Design) -> str:
     said = [f"Fitted by the marginal kernel to {version.clients:,} clients."]
     if getattr(design, "latent", False) and not getattr(version, "latent", False):
         said.append("Unlike the model, the versions centre at observed means, and use the sessions without a gap.")
-    if clients < version.clients:
-        said.append(f"Compared on {clients:,} of the clients.")
     return " ".join(said)
 
 

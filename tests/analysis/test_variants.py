@@ -58,6 +58,13 @@ def test_a_model_without_versions_has_none() -> None:
     assert found == {"variants": [], "variants_note": ""}
 
 
+def test_very_many_clients_are_left_to_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(variants, "MOST_CLIENTS", 9)
+    found = variants.compare(congruence.MODEL, agreement(SurfaceTruth(), clients=10, sessions=4, therapists=2), 1)
+    assert found["variants"] == []
+    assert "more than 9 clients" in found["variants_note"]
+
+
 @pytest.mark.slow
 def test_the_true_shape_is_not_told_apart_from_the_best_and_nothing_is_worse() -> None:
     # Disagreement costs, whoever rates higher, at both levels: SQD is true.
