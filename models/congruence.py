@@ -34,9 +34,9 @@ Assumptions
     congruence effect cannot say which direction of disagreement is worse (Humberg, Nestler & Back 2019). Associations,
     not effects of treatment.
 
-    From each rating its *own* usual value is subtracted: within clients, agreement means that both depart from the usual
-    alike, and a usual difference between the raters belongs to the surface between clients. Nestler et al. (2019)
-    subtract the client's mean over both raters instead, so that their session-level agreement is x = z.
+    From each rating its *own* usual value is subtracted: within clients, agreement means that both depart from the
+    usual alike, and a usual difference between the raters belongs to the surface between clients. Nestler et al.
+    (2019) subtract the client's mean over both raters instead, so that their session-level agreement is x = z.
 
     Products of latent quantities have no closed integral: with latent centring the model runs in PyMC, with observed
     centring (``centring = "observed"``) in the marginal kernel, whose between surface is flattened by the error of the
