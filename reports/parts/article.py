@@ -253,11 +253,12 @@ class Article:
         """Return the results of a dyad: its story, the diagram, tables of effects, of what is shared, of versions."""
         study, code, name = self.results.study, self.talk.code, slug(model.name)
         words = {"title": escape(model_title(model, self.talk)), "interval": self.talk.interval(study.interval)}
-        versions = dyads.versions_table(self.n, model)
+        versions, direct = dyads.versions_table(self.n, model), paths.paths_table(self.n, model)
         diagram, prior = figures.paths(model, study, code), figures.prior_posterior(model, study, code)
         pointers = [self.talk.say("dyad.pointer", slug=name)]
         pointers += [self.talk.say("dyad.pointer_versions", slug=name)] if versions else []
-        pointers += [self.talk.say("dyad.pointer_rest", slug=name)]
+        pointers += [self.talk.say("dyad.pointer_paths", slug=name)] if direct else []
+        pointers += [self.talk.say("surface.rest", slug=name)]
         pointers += [self.talk.say("text.prior_figure", slug=name)] if prior else []
         return self._join(
             *([] if model.trusted else [prose.diagnostics(self.n, model.name)]),
@@ -267,7 +268,7 @@ class Article:
             dyads.effects_table(self.n, model),
             dyads.shared_table(self.n, model),
             versions,
-            paths.paths_table(self.n, model),
+            direct,
             tables.estimates_table(self.n, model, (*dyads.LEFT_OUT, *paths.PATHS)),
             self.figure(prior, f"fig-{name}-prior", self.talk.say("figure.prior_caption", **words)),
         )
