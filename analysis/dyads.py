@@ -49,7 +49,7 @@ def links(design: PathDesign) -> Iterator[Link]:
     targets, target_labels = known[-1], _labels(design, -1)
     if not pair.alike:
         for level in ("therapist", "client"):
-            for source, target in edges(design, level):  # type: ignore[arg-type]  # two of its literals
+            for source, target in edges(design, level):
                 if design.covariate(source) is not None:
                     labels = words(design, source), words(design, target)
                     yield Link(level, source, target, f"path.{level}.{source}->{target}", labels)

@@ -13,12 +13,13 @@ Equation
         r_{Ti} &= a_T\, r_{T,i-1} + p_{C \to T}\, r_{C,i-1} + e_{Ti} \\
         r_{Ci} &= b\, r_{Ti} + \phi_C\, r_{C,i-1} + \phi_T\, r_{T,i-1} + e_{Ci}
 
-    b is the therapist's part in the same session (the direction is the theory's: the ratings alone cannot tell it from the
-    other one). Effects on the next session are those of the reduced form, so that the actor effect of the client is
+    b is the therapist's part in the same session (the direction is the theory's: the ratings alone cannot tell it from
+    the other one). Effects on the next session are those of the reduced form, so that the actor effect of the client is
     :math:`\phi_C + b\,p_{C \to T}` and the partner effect of the therapist :math:`\phi_T + b\,a_T`: that is the
-    actor–partner model whose residuals correlate. With ``lag = 0`` the same-session part is left. Time and what is known of
-    people may change every effect. The classic actor–partner interdependence model has two predictors and two outcomes
-    (``partner``): the effects of X_C, X_T on Y_C, Y_T within and between clients, residuals and usual levels correlated.
+    actor–partner model whose residuals correlate. With ``lag = 0`` the same-session part is left. Time and what is
+    known of people may change every effect. The classic actor–partner interdependence model has two predictors and two
+    outcomes (``partner``): the effects of X_C, X_T on Y_C, Y_T within and between clients, residuals and usual levels
+    correlated.
 
     Members whom nothing tells apart (``distinguishable = false``) are modelled by their sums and differences
     (:mod:`safezone.models.dyad_members`).
@@ -27,16 +28,16 @@ Parameters, in the language of therapy
     ``partner.same_session``: the client's safety in a session in which the therapist feels one point safer than usual.
     ``actor.client``, ``actor.therapist``: how much of a person's own deviation is left in the next session.
     ``partner.therapist->client``: what the therapist's deviation says of the client's next session. ``…:time``: how
-    that changes; ``…[time=first]``, ``…[time=last]``: at the start and at the end. ``common.within``, ``common.client``,
-    ``common.therapist``: the common-fate view. With two indicators, a common factor that loads on both alike (standardised)
-    is the same likelihood as their correlation; that share, its loading and, on one metric, its variance are reported.
-    ``bias.directional``, ``accuracy.within``, ``accuracy.client``: truth and bias: does the therapist rate higher, and by
-    how much does the therapist's view differ where the client's differs by a point.
+    that changes; ``…[time=first]``, ``…[time=last]``: at the start and at the end. ``common.within``,
+    ``common.client``, ``common.therapist``: the common-fate view. With two indicators, a common factor that loads on
+    both alike (standardised) is the same likelihood as their correlation; that share, its loading and, in one unit, its
+    variance are reported. ``bias.directional``, ``accuracy.within``, ``accuracy.client``: truth and bias: does the
+    therapist rate higher, and by how much does the therapist's view differ where the client's differs by a point.
 
 Assumptions
-    Linear and Gaussian; effects are the same for all clients but for the moderators; the order within a session is that of
-    the theory. Sessions that start a series have a law of their own. Bias and accuracy take the client's rating for the
-    truth. Associations, not effects of treatment.
+    Linear and Gaussian; effects are the same for all clients but for the moderators; the order within a session is that
+    of the theory. Sessions that start a series have a law of their own. Bias and accuracy take the client's rating for
+    the truth. Associations, not effects of treatment.
 
 Sources
     Kenny, Kashy & Cook (2006); Kenny & Ledermann (2010); West & Kenny (2011); Ledermann & Kenny (2012) for common fate;
@@ -86,7 +87,8 @@ def equation(design: PathDesign) -> str:
             [
                 course,
                 "r_{C,y} &= a_C\\,r_{C,x} + p_{T \\to C}\\,r_{T,x} + e_C",
-                "r_{T,y} &= a_T\\,r_{T,x} + p_{C \\to T}\\,r_{C,x} + e_T, \\qquad \\operatorname{cor}(e_C, e_T) = \\rho",
+                "r_{T,y} &= a_T\\,r_{T,x} + p_{C \\to T}\\,r_{C,x} + e_T",
+                "\\operatorname{cor}(e_C, e_T) &= \\rho",
             ]
         )
     before = ("a_T\\,r_{T,i-1} + p_{C \\to T}\\,r_{C,i-1} + ", " + \\phi_C\\,r_{C,i-1} + \\phi_T\\,r_{T,i-1}")
@@ -97,10 +99,9 @@ def equation(design: PathDesign) -> str:
 def lacks(study: Study, options: ModelSection) -> tuple[str, ...]:
     """Say what the study lacks for this model."""
     if options.outcome is None and not rated_pairs(study):
-        return (
-            "the same thing rated by client and therapist in every session "
-            '(two variables of role safety, or alliance, with rater = "client" and rater = "therapist")',
-        )
+        what = "the same thing rated by client and therapist in every session"
+        how = 'two variables of role safety, or alliance, with rater = "client" and rater = "therapist"'
+        return (f"{what} ({how})",)
     return ()
 
 
@@ -132,8 +133,8 @@ MODEL = Model(
     title="Client and therapist together",
     question="When one of the two rates a session higher than usual, does the other, in that session and in the next?",
     words=(
-        "A longitudinal actor–partner model: the ratings of client and therapist are taken apart into what is usual and what "
-        "is special to the session, and what is special may go over from one person to the other and to the next session."
+        "An actor–partner model: the ratings of client and therapist are taken apart into what is usual and what is "
+        "special to the session, and what is special may go over from one person to the other and to the next session."
     ),
     equation=equation,
     references=("kenny2006", "kenny2010", "west2011", "ledermann2012", "hamaker2015"),

@@ -1,4 +1,4 @@
-"""From a study to the design of a dyad: which ratings make a pair, who acts on whom, and what keeps it from being one."""
+"""From a study to the design of a dyad: which ratings make a pair, who acts on whom, and what stands in the way."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _arrows(study: Study, options: ModelSection, *, single: bool) -> Arrows:
     else:
         predictor = pairs(options)[0]
         effects = [(source, target) for target in outcome for source in predictor]
-        session = [Arrow("session", *reversed(predictor)), Arrow("session", *reversed(outcome))]
+        session = [Arrow("session", t, c) for c, t in (predictor, outcome)]
         session += [Arrow("session", *one) for one in effects]
         if not single:
             client = [Arrow("client", *one) for one in [*effects, (outcome[1], outcome[0])]]
@@ -160,7 +160,8 @@ def _names(study: Study, name: str, options: ModelSection) -> Iterator[Fault]:
             yield fault(study, name, key, f"Already used as {seen[one]}: a rating has no pair in itself.", one,
                         "Name the other person's rating.")  # fmt: skip
         seen.setdefault(one or "", key)
-    family = options.family or (study.variables[options.outcome].family if options.outcome in study.variables else "")
+    about = study.variables.get(options.outcome or "")
+    family = options.family or (about.family if about is not None else "")
     if family not in ("", "gaussian") and not seen.keys() - set(numbers):
         rule = "The ratings of a dyad are explained and explain: both are gaussian."
         yield fault(study, name, "family", rule, family, 'Set family = "gaussian", or remove the key.')
@@ -226,7 +227,7 @@ def _notes(study: Study, design: PathDesign, *, single: bool) -> Iterator[str]:
     """Say what the data leave open."""
     options = design.options
     if single:
-        yield "Every client has one session: what is usual for a client cannot be told from what is special to a session."
+        yield "Each client has one session: what is usual for a client cannot be told from what is special to it."
     for a, b in pairs(options):
         first, second = study.variables[a], study.variables[b]
         if first.role != second.role:

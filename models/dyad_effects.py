@@ -1,9 +1,9 @@
 r"""Estimands of a dyad: actor and partner effects, what the two ratings have in common, truth and bias.
 
-With deviations r of the pair (client, therapist) from the expected course, r = A r + Φ r₋₁ + e, what one rating says of
-the *next* session is the reduced form :math:`(I - A)^{-1}\Phi`: the previous session's other rating is held constant, this
-session's is not. That is the actor–partner model whose residuals correlate (Kenny, Kashy & Cook 2006). The direct paths
-(``path.session.…``), which hold this session's other rating constant too, stand beside them.
+With deviations r of the pair (client, therapist) from the expected course, r = A r + Φ r₋₁ + e, what one rating says
+of the *next* session is the reduced form :math:`(I - A)^{-1}\Phi`: the previous session's other rating is held
+constant, this session's is not. That is the actor–partner model whose residuals correlate (Kenny, Kashy & Cook 2006).
+The direct paths (``path.session.…``), which hold this session's other rating constant too, stand beside them.
 
 In sums and differences (:mod:`safezone.models.dyad_members`) every matrix M goes back to the members by U M U with
 U = [[1, 1], [1, −1]]/√2.
@@ -144,11 +144,23 @@ def _scaled(
             "session" if moderator == "time" else "client",
             (f"{per} and {unit_of}", "SD per SD and SD"),
             f"How much this changes with {what}: {meaning}",
-            draws_of(known, lambda a, m=moderator, s=size: change(a, m) * s),
-            draws_of(known, lambda a, m=moderator: change(a, m) * ratio(a)),
+            draws_of(known, _changed(change, moderator, size)),
+            draws_of(known, _changed(change, moderator, ratio)),
         )
         for words, value, said in pair.points(moderator) if name.startswith("partner") else ():
             yield from effect(f"{name}[{words}]", f"{meaning[:-1]}, {said}.", {moderator: value})
+
+
+def _changed(
+    change: Callable[[Algebra, str], Floats], moderator: str, unit: float | Callable[[Algebra], Floats]
+) -> Values:
+    """Return what one unit of a moderator adds to an effect."""
+    return lambda a: change(a, moderator) * (unit(a) if callable(unit) else unit)
+
+
+def _rate(pair: Frame, person: Person, unit: float) -> Values:
+    """Return a person's expected change per unit of time."""
+    return lambda a: pair.rate(a, person) * unit
 
 
 def _between(design: PathDesign, known: Once, pair: Frame, effect: Effect) -> Iterator[Estimand]:
@@ -185,14 +197,14 @@ def _common(design: PathDesign, known: Once, pair: Frame, level: str) -> Iterato
     )  # fmt: skip
     yield from once(
         f"common.{level}.loading", unit_of, "SD per SD",
-        f"Loading of {both} on their common factor {where}, both alike, standardised (0 where they have nothing in common).",
+        f"Loading of {both} on their common factor {where}, both alike, standardised (0 where nothing is common).",
         draws_of(known, lambda a: np.sqrt(np.maximum(correlation(a), 0.0))),
     )  # fmt: skip
     if one_unit:
         size = pair.target_sds[0] * pair.target_sds[1]
         yield from once(
             f"common.{level}.variance", unit_of, f"squared {pair.target_units[0]}",
-            f"Variance {where} of what {both} have in common, one point of which is one point of either (their covariance).",
+            f"Variance {where} of what {both} have in common, a point of which is one of either (their covariance).",
             draws_of(known, lambda a: pair.covariance(a, level)[:, 0, 1] * size),
         )  # fmt: skip
 
@@ -237,8 +249,8 @@ def _trends(design: PathDesign, known: Once, pair: Frame) -> Iterator[Estimand]:
         yield from both_scales(
             name, "session", (f"{pair.target_units[person]} per {design.time_unit}", "SD per SD"),
             f"Expected change of {pair.target_labels[person]} per {design.time_unit}{shape}.",
-            draws_of(known, lambda a, p=person: pair.rate(a, p) * pair.target_sds[p]),
-            draws_of(known, lambda a, p=person: pair.rate(a, p) * design.t_scale),
+            draws_of(known, _rate(pair, person, pair.target_sds[person])),
+            draws_of(known, _rate(pair, person, design.t_scale)),
         )  # fmt: skip
 
 

@@ -8,8 +8,8 @@ independent, D has mean zero, and the model falls into one equation for each (Ke
     \text{actor} = (\beta_S + \beta_D)/2, \qquad \text{partner} = (\beta_S - \beta_D)/2
 
 The transformation is orthonormal, so that densities of (S, D) and of (A, B) are the same numbers. With arrows between
-sums and differences and free means of the latter, S and D hold the unrestricted model of *distinguishable* members: the two are
-compared on the same ratings.
+sums and differences and free means of the latter, S and D hold the unrestricted model of *distinguishable* members: the
+two are compared on the same ratings.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ def members(design: PathDesign, *, equal: bool) -> PathDesign:
 def _priors(*, equal: bool) -> dict[str, Prior]:
     """Return the default priors, so that an actor or partner effect has the prior of any path.
 
-    Of members who differ, the four effects are rotated, which leaves independent normals as they are. Of members who are
-    alike, the sum and the difference of two effects are √2 times as wide as each.
+    Of members who differ, the four effects are rotated, which leaves independent normals as they are. Of members who
+    are alike, the sum and the difference of two effects are √2 times as wide as each.
     """
     priors = dict(default_priors())
     for name in ("path_session", "path_client", "path_therapist", "moderation") if equal else ():
@@ -250,8 +250,8 @@ def variants(design: PathDesign) -> Mapping[str, PathDesign]:
     Returns
     -------
     Mapping
-        ``partner.full``, ``partner.same_session`` (none on the next session), ``partner.none``; for ratings on one scale
-        ``members.distinguishable`` and ``members.indistinguishable``, of the sessions with both ratings.
+        ``partner.full``, ``partner.same_session`` (none on the next session), ``partner.none``; for ratings on one
+        scale ``members.distinguishable`` and ``members.indistinguishable``, of the sessions with both ratings.
     """
     found: dict[str, PathDesign] = {}
     if not design.options.distinguishable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -90,7 +89,7 @@ class Frame:
     def member_sds(self, a: Algebra, *, outcomes: bool) -> Floats:
         """Return the two people's SDs of deviations within a session, internal, (draws, 2)."""
         moments = self._within(a, self.targets if outcomes else self.sources)
-        return np.sqrt(np.maximum(np.einsum("sii->si", moments), 1e-24))
+        return np.asarray(np.sqrt(np.maximum(np.einsum("sii->si", moments), 1e-24)))
 
     def ratio(self, a: Algebra, target: Person, source: Person, *, outcomes: bool = False) -> Floats:
         """Return what standardises an effect within clients, (draws,)."""

@@ -27,7 +27,7 @@ def pairs(options: ModelSection) -> tuple[tuple[str, str], ...]:
 
 
 def on_one_scale(design: PathDesign) -> bool:
-    """Whether every pair of ratings has one range, unit and direction (a range that is not declared is that of the data)."""
+    """Whether every pair of ratings has one range (that of the data where none is declared), unit and direction."""
     for pair in pairs(design.options):
         if not all(name in design.names for name in pair):
             return False

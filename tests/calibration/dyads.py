@@ -25,7 +25,7 @@ from safezone.models.path_design import PathDesign
 from safezone.models.path_form import system
 from safezone.models.path_posterior import posterior
 
-from .chains import with_people
+from .studies import in_memory
 
 CHAINS, DRAWS, WARMUP = 2, 400, 250
 T, C = "therapist_safety", "safety"
@@ -66,7 +66,10 @@ def draw_design(scenario: DyadScenario, replication: int) -> PathDesign:
     drawn = simulate(
         SimulationDesign(clients, sessions, therapists, dropout=False), scenario.truth, scenario.seed + replication
     )
-    study = with_people(drawn, (T, C))
+    study = in_memory(
+        drawn.sessions[["client", "session", "therapist", T, C]],
+        drawn.clients.set_index("client")[["anxiety", "avoidance"]],
+    )
     scale = {"range": (1.0, 7.0)}  # declared, though unrounded ratings may leave it
     variables = {
         **study.variables,
@@ -85,7 +88,7 @@ def true_values(scenario: DyadScenario) -> dict[str, tuple[float, float]]:
     solve = truth.total("session")
     now, before = truth.matrix("session"), truth.matrix("lagged")
     reduced = solve @ before
-    moments = {level: truth.covariance(level) for level in ("session", "client", "therapist")}  # type: ignore[arg-type]
+    moments = {level: truth.covariance(level) for level in ("session", "client", "therapist")}
     spread = {level: np.sqrt(np.diag(each)) for level, each in moments.items()}
     who = truth.client_attachment
     steps = np.arange(scenario.size[1])

@@ -131,7 +131,7 @@ def tasks() -> Mapping[str, Task]:
                 f"recovery-{pair.name}",
                 pair.replications,
                 _Bound(dyads.replicate, pair),
-                _hash(version("dyads", "chains", "studies"), described(pair)),
+                _hash(version("dyads", "studies"), described(pair)),
                 pair.seed,
                 pair.core,
             )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
+from safezone.data.config import Rater
 from safezone.data.study import Study
 from safezone.models.catalogue import model
 from safezone.models.path_design import PathDesign
@@ -70,13 +71,14 @@ def therapy(
     )
     rated = {name: "therapist" if name.startswith("t_") else "client" for name in RATINGS} | (raters or {})
     variables = {
-        name: dataclasses.replace(one, rater=rated.get(name, one.rater)) for name, one in found.variables.items()
+        name: dataclasses.replace(one, rater=cast("Rater | None", rated.get(name, one.rater)))
+        for name, one in found.variables.items()
     }
     return dataclasses.replace(found, variables=variables)
 
 
-PAIR = {"outcome": "safety", "predictors": ("t_safety",)}
-CLASSIC = {"outcome": "depth", "predictors": ("safety", "t_safety"), "partner": "t_depth"}
+PAIR: dict[str, Any] = {"outcome": "safety", "predictors": ("t_safety",)}
+CLASSIC: dict[str, Any] = {"outcome": "depth", "predictors": ("safety", "t_safety"), "partner": "t_depth"}
 
 DESIGNS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "next": ({"sessions": 6}, {**PAIR, "moderators": ()}),
@@ -88,7 +90,8 @@ DESIGNS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "classic_missing": ({"missing": 0.2, "therapists": 0}, {**CLASSIC, "time": "none"}),
     "alike": ({"sessions": 6, "missing": 0.1}, {**PAIR, "distinguishable": False}),
     "alike_moderated": (
-        {"sessions": 6, "unknown": 1}, {**PAIR, "distinguishable": False, "moderators": ("time", "anxiety", "t_anxiety")}
+        {"sessions": 6, "unknown": 1},
+        {**PAIR, "distinguishable": False, "moderators": ("time", "anxiety", "t_anxiety")},
     ),
     "alike_classic": ({}, {**CLASSIC, "distinguishable": False}),
     "couples": ({"sessions": 1, "clients": 14, "therapists": 0}, {**CLASSIC, "distinguishable": False}),
@@ -102,7 +105,7 @@ def design(name: str, **settings: Any) -> PathDesign:
     return dyad(therapy(**{**data, **settings}), name, **asked)
 
 
-def dyad(study: Study, name: str = "dyad", **asked: Any) -> PathDesign:
+def dyad(study: Study, name: str = "dyad", /, **asked: Any) -> PathDesign:
     """Return the design of a dyad."""
     found = model("dyad").design(study, name, options(**asked))
     assert isinstance(found, PathDesign)

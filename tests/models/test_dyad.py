@@ -21,7 +21,7 @@ from safezone.models.path_predict import replicate
 
 from . import dyad_studies
 from .dyad_studies import CLASSIC, PAIR, dyad, therapy
-from .test_path_form import compiled_of, start
+from .path_twins import compiled_of, start
 
 
 def drawn(design: PathDesign, seed: int = 7, draws: int = 1) -> tuple[xr.Dataset, dict[str, np.ndarray]]:
