@@ -142,7 +142,8 @@ def methods(n: Numbers, name: str) -> str:
     options: Mapping[str, Any] = card.get("options") or {}
     said = [design.words(model, talk), rows(model, talk)]
     if told_as_graph(model):
-        said.append(talk.say("methods.paths"))
+        within = any(arrow["level"] == "session" for arrow in card["graph"]["arrows"])
+        said += [talk.say("methods.paths"), *([talk.say("methods.paths_session")] if within else [])]
     if model.kind == "within_between":
         said.append(talk.say(f"methods.centring_{options.get('centring', 'latent')}"))
         if int(options.get("lag") or 0) == 1:

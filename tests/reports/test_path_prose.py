@@ -120,6 +120,14 @@ def test_results_of_a_graph_in_words(folders: dict[str, Path], code: str, snapsh
         assert any(number in locked.text for locked in n.used.values()), number
 
 
+def test_methods_speak_of_sessions_only_where_paths_join_them(results: Results) -> None:
+    n = Numbers(results)
+    said = {name: prose.methods(n, name) for name in ("chain", "final")}
+    assert all("An arrow is a hypothesis about order" in text for text in said.values())
+    assert "Within sessions, paths join deviations" in said["chain"]
+    assert "Within sessions" not in said["final"]
+
+
 def test_sentences_name_the_level_they_speak_of(results: Results) -> None:
     n = Numbers(results)
     said = {
