@@ -37,7 +37,7 @@ Sources
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,7 @@ from .path_twin import paths_pymc
 
 if TYPE_CHECKING:
     from ..data.study import Study
+    from .arrows import Arrow
     from .path_design import PathDesign
 
 SERIES = (
@@ -75,25 +76,58 @@ def design(study: Study, name: str, options: ModelSection) -> PathDesign:
 
 def equation(design: PathDesign) -> str:
     """Return the model in LaTeX, with the terms that this design has."""
-    trend = " + b_{v,c}\\,(t_i - \\bar t)" if design.trends else ""
-    slope = " + T_i's_v" if design.terms else ""
-    therapists = " + m_{v,t}" if design.has_therapists else ""
-    before = " + \\sum_w \\Phi_{vw}(r_{w,i-1} - E_w(i-1))" if design.dynamic else ""
-    own = " + \\sum_w u_{vw,c}\\,r_{wi}" if any(a.random for a in design.session) else ""
-    lines = [
-        f"E_v(i) &= \\mu_v{slope} + m_{{v,c}}{therapists}{trend}",
-        f"r_{{vi}} &= E_v(i) + \\sum_w A_{{vw}}(r_{{wi}} - E_w(i)){before}{own} + e_{{vi}}",
-        "m_{v,c} &= \\sum_w B_{vw} m_{w,c} + \\Gamma_v'a_c + d_{v,c}",
-    ]
+    terms = {
+        "E": ["\\mu_v", ("T_i's_v", design.terms), "m_{v,c}", ("m_{v,t}", design.has_therapists),
+              ("b_{v,c}\\,(t_i - \\bar t)", design.trends)],
+        "r": ["E_v(i)", ("\\sum_w A_{vw}(r_{wi} - E_w(i))", any(not a.lag for a in design.session)),
+              ("\\sum_w \\Phi_{vw}(r_{w,i-1} - E_w(i-1))", design.dynamic),
+              ("\\sum_w u_{vw,c}\\,r_{wi}", any(a.random for a in design.session)), "e_{vi}"],
+        "c": [("\\sum_w B_{vw} m_{w,c}", _between(design.client_arrows, design)),
+              ("\\Gamma_v'a_c", _known(design.client_arrows, design)), "d_{v,c}"],
+        "t": [("\\sum_w B^T_{vw} m_{w,t}", _between(design.therapist_arrows, design)),
+              ("\\Gamma^{T\\prime}_v a_t", _known(design.therapist_arrows, design)), "d_{v,t}"],
+    }  # fmt: skip
+    right = {key: " + ".join(_kept(parts)) for key, parts in terms.items()}
+    lines = [f"E_v(i) &= {right['E']}", f"r_{{vi}} &= {right['r']}", f"m_{{v,c}} &= {right['c']}"]
     if design.has_therapists:
-        lines.append("m_{v,t} &= \\sum_w B^T_{vw} m_{w,t} + \\Gamma^{T\\prime}_v a_t + d_{v,t}")
+        lines.append(f"m_{{v,t}} &= {right['t']}")
     if design.outcomes:
-        above = " + w_{o,t}" if design.has_therapists else ""
-        means = "(m_{v,c} + m_{v,t})" if design.has_therapists else "m_{v,c}"
-        left = "o_c" if design.family == "gaussian" else f"\\operatorname{{{design.law.link}}}\\,o_c"
-        end = " + e_{o,c}" if design.family == "gaussian" else ""
-        lines.append(f"{left} &= \\alpha_o + \\sum_v b_{{ov}}{means} + \\Gamma_o'a_c{above}{end}")
+        lines.append(_end(design))
     return " \\\\\n".join(lines)
+
+
+def _kept(parts: Sequence[str | tuple[str, object]]) -> Iterator[str]:
+    """Yield the terms that stand by themselves or whose condition holds."""
+    for part in parts:
+        if isinstance(part, str):
+            yield part
+        elif part[1]:
+            yield part[0]
+
+
+def _between(arrows: tuple[Arrow, ...], design: PathDesign) -> bool:
+    return any(a.source in design.names and a.target in design.names for a in arrows)
+
+
+def _known(arrows: tuple[Arrow, ...], design: PathDesign) -> bool:
+    return any(design.covariate(a.source) is not None and a.target in design.names for a in arrows)
+
+
+def _end(design: PathDesign) -> str:
+    """Return the line of the outcomes."""
+    arrows = [a for a in design.client_arrows if a.target in design.outcome_names]
+    means = "(m_{v,c} + m_{v,t})" if design.has_therapists else "m_{v,c}"
+    gaussian = design.family == "gaussian"
+    left = "o_c" if gaussian else f"\\operatorname{{{design.law.link}}}\\,o_c"
+    parts: list[str | tuple[str, object]] = [
+        "\\alpha_o",
+        (f"\\sum_v b_{{ov}}{means}", any(a.source in design.names and not a.trend for a in arrows)),
+        ("\\sum_v b'_{ov} b_{v,c}", any(a.trend for a in arrows)),
+        ("\\Gamma_o'a_c", any(design.covariate(a.source) is not None for a in arrows)),
+        ("w_{o,t}", design.has_therapists),
+        ("e_{o,c}", gaussian),
+    ]
+    return f"{left} &= {' + '.join(_kept(parts))}"
 
 
 def lacks(study: Study, options: ModelSection) -> tuple[str, ...]:
