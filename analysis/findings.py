@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .diagnostics import quality
 from .power_scaling import log_prior, sensitivity
-from .principles import Principle, fill, sign, slot_names
+from .principles import Principle, sign
 from .verdicts import Chances, PartDraws, averaged, chances, orient, together, word
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ class Part:
         Names of the slots that the study lacks.
     model, kind, estimand, scale
         What was asked.
-    words
-        What the quantity is, with the study's labels, by language.
+    words, labels
+        What the quantity is, with slots in braces, by language; and the study's label of each slot that it has.
     expected
         Expected sign; 0 where the statement names none.
     smallest, bounded
@@ -136,6 +136,7 @@ class Part:
     estimand: str = ""
     scale: str = ""
     words: Mapping[str, str] | None = None
+    labels: Mapping[str, str] | None = None
     expected: int = 1
     smallest: float = math.nan
     bounded: bool = False
@@ -266,7 +267,12 @@ class _Reader:
             "scale": test.scale,
             "bounded": test.bounded,
             "smallest": self._section.smallest.get(question.principle.id, test.smallest),
-            "words": _words(self._study, question),
+            "words": dict(test.words),
+            "labels": {
+                slot: self._study.variables[name].label
+                for slot, name in question.names.items()
+                if name in self._study.variables
+            },
         }
         if question.obstacle is not None:
             missing = tuple(slot.name for slot in question.missing)
@@ -471,22 +477,6 @@ def _section(study: Study) -> PrinciplesSection:
     from ..data.config import PrinciplesSection
 
     return study.config.principles or PrinciplesSection()
-
-
-def _words(study: Study, question: Question) -> dict[str, str]:
-    """Say what a quantity is, with the study's labels; with the slot's words where the study has no variable."""
-    from .principles import slots
-
-    found: dict[str, str] = {}
-    for language, template in question.test.words.items():
-        labels = {
-            name: study.variables[question.names[name]].label
-            if question.names.get(name) in study.variables
-            else slots()[name].words[language]
-            for name in slot_names(template)
-        }
-        found[language] = fill(template, labels)
-    return found
 
 
 def _reason(question: Question) -> str:

@@ -36,10 +36,7 @@ def answer(theory: Theory, study: Study) -> Iterator[Any]:
         finding.id: prose.sentence(finding, code, interval, thresholds).replace("*", "") for finding in theory.findings
     }
     yield {
-        "principles": [
-            {**asdict(finding), "sentence": sentences[finding.id], "collect": prose.collect(finding, code)}
-            for finding in theory.findings
-        ],
+        "principles": [{**asdict(finding), "sentence": sentences[finding.id]} for finding in theory.findings],
         "families": [asdict(family) for family in theory.families],
         "added": list(theory.added),
         "results": theory.folder,
@@ -47,7 +44,7 @@ def answer(theory: Theory, study: Study) -> Iterator[Any]:
     for column in dict.fromkeys(finding.column for finding in theory.findings):
         rows = [finding for finding in theory.findings if finding.column == column]
         yield _table(column, rows, code, interval)
-        yield "\n".join(line for finding in rows for line in _lines(finding, sentences[finding.id], code)) + "\n"
+        yield "\n".join(f"{one.id}  {one.statement} {sentences[one.id]}" for one in rows) + "\n"
     if theory.families:
         yield f"{prose.say('page.multiplicity', code)}\n{pooled(theory, code, interval)}"
     told = prose.tally(theory.findings, code)
@@ -97,10 +94,3 @@ def _table(column: str, rows: list[Finding], code: str, interval: float) -> Tabl
         }
 
     return table(prose.say(f"column.{column}", code), [shown(finding) for finding in rows])
-
-
-def _lines(finding: Finding, sentence: str, code: str) -> Iterator[str]:
-    yield f"{finding.id}  {finding.statement} {sentence}"
-    more = prose.collect(finding, code)
-    if more:
-        yield f"    {more}"

@@ -54,7 +54,7 @@ def theory(findings: Sequence[Finding], code: str, interval: str) -> Figure | No
     rows = shown(findings)
     if not rows:
         return None
-    names = [wrap(f"{finding.id}  {(part.words or {}).get(code, part.estimand)}", 58) for finding, part in rows]
+    names = [wrap(f"{finding.id}  {prose.words_of(part, code)}", 58) for finding, part in rows]
     lines = [text.count("\n") + 1 for text in names]
     with styled(code):
         fig, (ax,) = canvas(height=0.9 + 0.16 * sum(lines) + 0.08 * len(lines))

@@ -105,8 +105,8 @@ def _cells(finding: Finding, n: Numbers) -> dict[str, str]:
         estimate = f"{mean} {interval[interval.index('[') :]}"
         _lock(finding, n, mean, probability)
     return {
-        "id": f"[{finding.id}](#sec-theory-{slug(finding.id)})",
-        "statement": escape(row.statement[code]),
+        "id": finding.id,
+        "statement": f"[{escape(row.statement[code])}](#sec-theory-{slug(finding.id)})",
         "verdict": _whole(escape(verdict)),
         "p": _whole(escape(probability)) or "–",
         "estimate": escape(estimate).replace(" ", NO_BREAK).replace(f"{NO_BREAK}\\[", " \\[") or "–",
@@ -136,7 +136,7 @@ def section(finding: Finding, n: Numbers, added: Sequence[str]) -> str:
     sign = f"{prose.symbol(finding.verdict)} {prose.word(finding.verdict, code)}"
     head = f"#### {finding.id} · {escape(sign)} {{#sec-theory-{slug(finding.id)} .unnumbered .unlisted}}"
     told = f"*{escape(row.statement[code])}* " + prose.sentence(finding, code, interval, thresholds(n), escape)
-    more = [prose.also(finding, code, interval, escape), prose.collect(finding, code, escape)]
+    more = [prose.also(finding, code, interval, escape)]
     if finding.estimand:
         more += [
             prose.say("sentence.against", code, text=escape(row.against[code])),

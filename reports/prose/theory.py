@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from ...analysis.power_scaling import LIMIT
-from ...analysis.principles import Principle, principles, slots
+from ...analysis.principles import Principle, fill, principles, slot_names, slots
 from ...analysis.verdicts import counts
 from .. import digits
 from ..numbers import interval_label
@@ -150,11 +150,22 @@ def sentence(finding: Finding, code: str, interval: float, thresholds: Principle
     return " ".join([text, *_leaning_on_prior(finding, code)])
 
 
+def words_of(part: Part, code: str) -> str:
+    """Say what a quantity is, with the study's labels as the language writes them."""
+    template = (part.words or {}).get(code, "")
+    labels = part.labels or {}
+    names = {
+        slot: language(code).label(labels[slot]) if slot in labels else slots()[slot].words[code]
+        for slot in slot_names(template)
+    }
+    return fill(template, names) if template else part.estimand
+
+
 def _quantity(part: Part, code: str) -> str:
     """Name what was estimated; two variables without a noun are an association."""
-    text = (part.words or {}).get(code, part.estimand)
-    first = text.partition(" ")[0]
-    return text if first in patterns("sentence.articles", code) else say("sentence.association", code, text=text)
+    text = words_of(part, code)
+    bare = (part.words or {}).get(code, "").startswith("{")
+    return say("sentence.association", code, text=text) if bare else text
 
 
 def _leaning_on_prior(finding: Finding, code: str) -> list[str]:
@@ -185,30 +196,20 @@ def reason(finding: Finding, code: str, mark: Mark = str) -> str:
     """Say why a row has no verdict."""
     lacking = [part for part in finding.parts if not part.supporting and not part.tested]
     untrusted = [part for part in finding.parts if part.tested and part.verdict.startswith("not trusted")]
-    reasons = dict.fromkeys(part_reason(part, code, mark) for part in lacking or untrusted)
+    reasons = dict.fromkeys(part_reason(part, code, mark, "needs") for part in lacking or untrusted)
     return "; ".join(reasons)
 
 
-def part_reason(part: Part, code: str, mark: Mark = str) -> str:
+def part_reason(part: Part, code: str, mark: Mark = str, needs: str = "lacks") -> str:
     """Say what stands in the way of one part."""
     if part.obstacle == "needs":
         needed = language(code).join([mark(slots()[name].words[code]) for name in part.missing])
-        return say("reason.needs", code, text=needed)
+        return say(f"reason.{needs}", code, text=needed)
     if part.obstacle in ("model", "option", "estimand", "data"):
         # What stands between backticks is shown as it is.
-        return say(
-            f"reason.{part.obstacle}", code, text=part.detail if part.obstacle == "estimand" else mark(part.detail)
-        )
+        shown = part.detail if part.obstacle == "estimand" else mark(part.detail)
+        return say(f"reason.{part.obstacle}", code, text=shown)
     return say("reason.fit", code, text=mark(part.verdict.partition(": ")[2]))
-
-
-def collect(finding: Finding, code: str, mark: Mark = str) -> str:
-    """Say what a study would have to collect to test a row; empty where it lacks nothing."""
-    missing = dict.fromkeys(name for part in finding.parts for name in part.missing)
-    if not missing:
-        return ""
-    needed = language(code).join([mark(slots()[name].words[code]) for name in missing])
-    return say("sentence.collect", code, text=needed)
 
 
 def obstacle_text(question: Question, code: str) -> str:
@@ -218,5 +219,5 @@ def obstacle_text(question: Question, code: str) -> str:
         return ""
     if obstacle.kind == "needs":
         needed = language(code).join([slot.words[code] for slot in question.missing])
-        return say("reason.needs", code, text=needed)
+        return say("reason.lacks", code, text=needed)
     return say(f"reason.{obstacle.kind}", code, text=obstacle.detail).replace("*", "")
