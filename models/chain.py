@@ -76,7 +76,7 @@ def design(study: Study, name: str, options: ModelSection) -> PathDesign:
 
 def equation(design: PathDesign) -> str:
     """Return the model in LaTeX, with the terms that this design has."""
-    terms = {
+    terms: dict[str, list[str | tuple[str, object]]] = {
         "E": ["\\mu_v", ("T_i's_v", design.terms), "m_{v,c}", ("m_{v,t}", design.has_therapists),
               ("b_{v,c}\\,(t_i - \\bar t)", design.trends)],
         "r": ["E_v(i)", ("\\sum_w A_{vw}(r_{wi} - E_w(i))", any(not a.lag for a in design.session)),

@@ -57,7 +57,7 @@ from .build import build
 from .families import laws
 from .marginal_form import system
 from .model import Estimand, Model
-from .multilevel import multilevel
+from .multilevel import multilevel, posterior
 from .multilevel_parameters import nests
 from .needs import first_outcome, lacks_outcome
 from .parameters import parameters
@@ -168,5 +168,6 @@ MODEL = Model(
     estimands=estimands,
     predict=predict,
     log_likelihood=log_likelihood,
+    posterior=posterior,
     variants=variants,
 )

@@ -49,7 +49,10 @@ def merged(groups: Sequence[Group]) -> list[Group]:
     return [
         replace(
             same[0],
-            **{part: np.concatenate([getattr(one, part) for one in same]) for part in ("y", "x", "z", "client")},
+            y=np.concatenate([one.y for one in same]),
+            x=np.concatenate([one.x for one in same]),
+            z=np.concatenate([one.z for one in same]),
+            client=np.concatenate([one.client for one in same]),
         )
         for same in found.values()
     ]

@@ -86,13 +86,6 @@ def no_variants[D](design: D) -> Mapping[str, D]:
     return {}
 
 
-def multilevel_posterior(*arguments: Any, **settings: Any) -> xr.Dataset:
-    """Return the posterior of a multilevel regression; compiled code is loaded when it is needed."""
-    from .marginal_posterior import posterior
-
-    return posterior(*arguments, **settings)
-
-
 @dataclass(frozen=True, slots=True)
 class Model:
     """A catalogue entry; its functions agree on what kind of design they take.
@@ -152,5 +145,5 @@ class Model:
     estimands: Callable[[Any], tuple[Estimand, ...]]
     predict: Callable[..., Floats]
     log_likelihood: Callable[[Any, xr.Dataset], Floats]
-    posterior: Callable[..., xr.Dataset] = multilevel_posterior
+    posterior: Callable[..., xr.Dataset]
     variants: Callable[[Any], Mapping[str, Any]] = no_variants

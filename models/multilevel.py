@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .design import Design
+from .design import Design, Floats
 from .multilevel_latent import latent_responses
 from .multilevel_outcome import observed_part, outcome_part, plain_outcome
 from .multilevel_parameters import Builder, Parameterisation, fixed_matrix, priors_of
@@ -18,6 +18,9 @@ from .parameters import family_parameters
 
 if TYPE_CHECKING:
     import pymc as pm
+    import xarray as xr
+
+    from .compilation import Compiled
 
 
 def multilevel(design: Design, parameterisation: Parameterisation = "noncentred") -> pm.Model:
@@ -57,4 +60,17 @@ def multilevel(design: Design, parameterisation: Parameterisation = "noncentred"
     return model
 
 
-__all__ = ["Parameterisation", "multilevel"]
+def posterior(design: Design, compiled: Compiled, theta: Floats, *, seed: int, effects: bool = True) -> xr.Dataset:
+    """Return the same variables from draws of the marginal kernel; its compiled code is loaded when it is needed.
+
+    Parameters
+    ----------
+    design, compiled, theta, seed, effects
+        As in :func:`safezone.models.marginal_posterior.posterior`.
+    """
+    from . import marginal_posterior
+
+    return marginal_posterior.posterior(design, compiled, theta, seed=seed, effects=effects)
+
+
+__all__ = ["Parameterisation", "multilevel", "posterior"]

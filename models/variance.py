@@ -40,7 +40,7 @@ from .build import build
 from .families import laws
 from .marginal_form import system
 from .model import Estimand, Model
-from .multilevel import multilevel
+from .multilevel import multilevel, posterior
 from .needs import OUTCOME_ROLES, first_outcome, lacks_outcome
 from .parameters import parameters
 from .predict import log_likelihood, predict
@@ -120,4 +120,5 @@ MODEL = Model(
     estimands=estimands,
     predict=predict,
     log_likelihood=log_likelihood,
+    posterior=posterior,
 )

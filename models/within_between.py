@@ -55,7 +55,7 @@ from .effects import within_between_estimands
 from .families import laws
 from .marginal_form import system
 from .model import Estimand, Model
-from .multilevel import multilevel
+from .multilevel import multilevel, posterior
 from .needs import first_outcome, lacks_outcome
 from .parameters import parameters
 from .predict import log_likelihood, predict
@@ -146,4 +146,5 @@ MODEL = Model(
     estimands=estimands,
     predict=predict,
     log_likelihood=log_likelihood,
+    posterior=posterior,
 )

@@ -159,6 +159,7 @@ MODEL = Model(
     estimands=_estimands,
     predict=_predict,
     log_likelihood=_log_likelihood,
+    posterior=_no_pymc,
     system=lambda design: "The fake model has none.",
 )
 
