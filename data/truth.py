@@ -345,7 +345,7 @@ class Truth:
 def _along_routes(level: str, steps: dict[tuple[str, str], float]) -> dict[str, float]:
     """Return products along every route of two or more steps, their sums, and the sums with the direct step."""
     found: dict[str, float] = {}
-    longer: dict[tuple[str, ...], float] = {**steps}
+    longer: dict[tuple[str, ...], float] = {(a, b): value for (a, b), value in steps.items()}
     while longer:
         longer = {
             (*route, b): value * weight
