@@ -73,7 +73,10 @@ def truth(world: str) -> Any:
     if world == "true":
         made = made.with_series("post_session", mean=3.5, trend=0.30, sd_therapist=0.60)
         return made.with_series("symptoms", trend=3.0, shape="log")
-    made = made.with_series("post_session", sd_therapist=0.0, arm_trend=0.20 if world == "reversed" else 0.0)
+    # Attachment makes therapists differ in both directions; for T1 to be reversed the arms have to differ more.
+    if world == "reversed":
+        made = made.with_series("post_session", mean=3.5, arm_trend=0.35)
+    made = made.with_series("post_session", sd_therapist=0.0)
     return made.with_series("symptoms", trend=-0.5 if world == "reversed" else 0.0, shape="linear")
 
 
