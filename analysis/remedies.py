@@ -24,7 +24,7 @@ class Effort:
     target_accept
         Acceptance rate at which the step size aims.
     parameterisation
-        ``noncentred`` (effects as multiples of their SD) or ``centred``.
+        ``usual`` (the model's own default) or ``other`` (``centred`` for ``noncentred`` and the other way round).
     importance
         Whether importance sampling may be used.
     """
@@ -32,7 +32,7 @@ class Effort:
     draws: int
     warmup: int
     target_accept: float = 0.9
-    parameterisation: str = "noncentred"
+    parameterisation: str = "usual"
     importance: bool = True
 
     def settings(self) -> dict[str, float | int | str]:
@@ -86,7 +86,7 @@ LADDER: tuple[Rung, ...] = (
     Rung(1, "smaller steps (target acceptance 0.95)", _GEOMETRY, _smaller_steps(0.95)),
     Rung(2, "longer warm-up and twice the draws", _EXPLORATION, _longer),
     Rung(2, "smaller steps (target acceptance 0.99)", _GEOMETRY, _smaller_steps(0.99)),
-    Rung(3, "other parameterisation", _ANY, lambda e: replace(_smaller_steps(0.95)(e), parameterisation="centred")),
+    Rung(3, "other parameterisation", _ANY, lambda e: replace(_smaller_steps(0.95)(e), parameterisation="other")),
 )
 
 

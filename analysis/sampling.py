@@ -108,6 +108,12 @@ def has_alternative(model: Model) -> bool:
     return "parameterisation" in inspect.signature(model.pymc).parameters
 
 
+def other_parameterisation(model: Model) -> str:
+    """Return the one that is not the default of the model's PyMC form."""
+    usual = inspect.signature(model.pymc).parameters["parameterisation"].default
+    return "centred" if usual == "noncentred" else "noncentred"
+
+
 class _Marginal:
     """The marginalised Gaussian kernel; its other parameterisation is the plain PyMC model."""
 
@@ -125,8 +131,8 @@ class _Marginal:
         self._compiled: Compiled | None = None
 
     def __call__(self, effort: Effort) -> Sampled:
-        if effort.parameterisation != "noncentred":
-            return self._plain(replace(effort, parameterisation="noncentred"))
+        if effort.parameterisation != "usual":
+            return self._plain(replace(effort, parameterisation="usual"))
         from ..models.precompile import compiling_beside
 
         started = time.perf_counter()
@@ -225,7 +231,8 @@ class _PyMC:
 
             self._progress.phase("compiling (about half a minute; minutes on a machine's first run)")
             build: Callable[..., Any] = self.model.pymc
-            alternative = {"parameterisation": parameterisation} if has_alternative(self.model) else {}
+            usual = parameterisation == "usual"
+            alternative = {} if usual else {"parameterisation": other_parameterisation(self.model)}
             self._compiled[parameterisation] = nutpie.compile_pymc_model(
                 build(self._design, **alternative), backend="numba"
             )

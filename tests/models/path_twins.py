@@ -10,6 +10,7 @@ import numpy as np
 from safezone.models import path_form
 from safezone.models.compilation import Compiled, compile_system
 from safezone.models.gaussian import GaussianSystem
+from safezone.models.multilevel_parameters import Parameterisation
 from safezone.models.path_design import PathDesign
 from safezone.models.path_posterior import posterior
 from safezone.models.path_twin import paths_pymc
@@ -47,13 +48,15 @@ def point_at(model: Any, value: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return point
 
 
-def integrated_twin(design: PathDesign, value: dict[str, np.ndarray]) -> Twin:
+def integrated_twin(
+    design: PathDesign, value: dict[str, np.ndarray], parameterisation: Parameterisation = "noncentred"
+) -> Twin:
     """Integrate effects, unknown covariates and missing ratings: the joint density is a quadratic form in them."""
     from pytensor.gradient import grad
 
-    model = paths_pymc(design)
+    model = paths_pymc(design, parameterisation)
     with model:
-        latent = [rv for rv in model.free_RVs if rv.name.endswith("_z") or rv.name.startswith("missing_")]
+        latent = [rv for rv in model.free_RVs if rv.name.endswith(("_z", "__level")) or rv.name.startswith("missing_")]
         flat = {f"missing_{name}" for name in design.names}  # their law is a potential
         terms = [*model.observed_RVs, *(rv for rv in latent if rv.name not in flat), *model.potentials]
         total = model.logp(vars=terms, jacobian=False)

@@ -59,6 +59,15 @@ def test_marginal_likelihood_equals_the_integrated_twin(name: str) -> None:
     assert compiled.value(theta, prior=False) == pytest.approx(expected, rel=1e-9, abs=1e-8)
 
 
+@pytest.mark.parametrize("name", ["holes", "trends", "final_therapists", "random"])
+def test_levels_of_clients_are_effects_by_another_name(name: str) -> None:
+    design = CASES[name]()
+    compiled = compiled_of(design)
+    theta = start(compiled)
+    expected = integrated_twin(design, twin_values(design, compiled, theta), "centred").log_likelihood
+    assert compiled.value(theta, prior=False) == pytest.approx(expected, rel=1e-9, abs=1e-8)
+
+
 @pytest.mark.parametrize("name", list(CASES))
 def test_gradients_equal_central_differences(name: str) -> None:
     compiled = compiled_of(CASES[name]())

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from safezone.models.marginal_posterior import log_likelihoods
+from safezone.models.path_algebra import disturbances
 from safezone.models.path_posterior import posterior
 from safezone.models.path_predict import log_likelihood
 from safezone.models.path_twin import paths_pymc
@@ -72,18 +73,23 @@ def test_what_is_missing_is_drawn_from_its_conditional_distribution(name: str) -
 
 @pytest.mark.parametrize("name", [*RICH, "missing", "moderated", "moderated_lagged", "lagged_missing"])
 def test_pointwise_log_likelihood_is_the_twins(name: str) -> None:
-    # Three draws of everything, effects and missing ratings included; the centred twin evaluates the same ratings.
+    # Three draws of everything, effects and missing ratings included; the twin evaluates the same ratings.
     design = CASES[name]()
     compiled = compiled_of(design)
     theta = np.stack([start(compiled, seed) for seed in range(3)])[None]
     dataset = posterior(design, compiled, theta, seed=3)
     found = log_likelihood(design, dataset)
-    model = paths_pymc(design, "centred")
+    model = paths_pymc(design, "noncentred")
     rated = [rv for rv in model.observed_RVs if rv.name.startswith("r_")]
     density = model.compile_logp(vars=rated, sum=False, jacobian=False)
     for draw in range(3):
         values: dict[str, Any] = twin_values(design, compiled, theta[0, draw])
         values |= {str(n): v.to_numpy()[0, draw] for n, v in dataset.data_vars.items()}
+        flat = {name: np.asarray(value)[None] for name, value in values.items()}
+        for level in ("client", "therapist"):  # d = F z
+            if f"{level}_effects" in values:
+                factor = disturbances(design, level, flat)[0]  # type: ignore[arg-type]  # two literals
+                values[f"{level}_effects_z"] = np.linalg.solve(factor, values[f"{level}_effects"].T).T
         expected = np.zeros(len(design.client))
         for rv, each in zip(rated, density(point_at(model, values)), strict=True):
             known = ~np.isnan(design.values[:, design.names.index(rv.name.removeprefix("r_"))])
