@@ -82,6 +82,9 @@ def build_paths(
         raise InputError(fault(study, name, "therapist", rule, found, "Remove the key `therapist`."))
     client = code["client"]
     clients = int(client.max()) + 1
+    if clients < 2:
+        rule = "Differences between clients need at least two clients."
+        raise InputError(fault(study, name, "session", rule, "1 client", "Add clients."))
     therapist_of, changes = _main_therapist(client, code["therapist"], clients) if with_therapists else (None, 0)
     responses, values = _responses(study, name, arrows, rows)
     outcomes, final = _outcomes(study, name, options, arrows, rows, client)
@@ -313,10 +316,7 @@ def _trends(arrows: Arrows, options: ModelSection) -> tuple[str, ...]:
 def _refuse_degenerate(study: Study, design: PathDesign, *, single: bool) -> None:
     """Refuse designs whose likelihood has no maximum or says nothing."""
     faults = []
-    if design.clients < 2:
-        rule = "Differences between clients need at least two clients."
-        faults.append(fault(study, design.name, "session", rule, f"{design.clients} client", "Add clients."))
-    elif not single and int(np.bincount(design.client).max()) < 2:
+    if not single and int(np.bincount(design.client).max()) < 2:
         rule = "Telling clients from sessions needs clients with two or more sessions."
         faults.append(fault(study, design.name, "session", rule, "one session per client", "Add sessions."))
     for o, outcome in enumerate(design.outcomes):

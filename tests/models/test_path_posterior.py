@@ -88,7 +88,7 @@ def test_pointwise_log_likelihood_is_the_twins(name: str) -> None:
         flat = {name: np.asarray(value)[None] for name, value in values.items()}
         for level in ("client", "therapist"):  # d = F z
             if f"{level}_effects" in values:
-                factor = disturbances(design, level, flat)[0]  # type: ignore[arg-type]  # two literals
+                factor = disturbances(design, level, flat)[0]
                 values[f"{level}_effects_z"] = np.linalg.solve(factor, values[f"{level}_effects"].T).T
         expected = np.zeros(len(design.client))
         for rv, each in zip(rated, density(point_at(model, values)), strict=True):
