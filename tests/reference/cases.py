@@ -496,8 +496,8 @@ PANEL_X = _lagged("x", "y", {"own_lag": Spread(0.254)})
 DYAD_PANEL = Case(
     name="RI-CLPM, both as a dyad",
     source="JeroenDMulder/RI-CLPM, simulated: random-intercept cross-lagged panel with lags equal over waves, ML; "
-    "computed. Means are free at every wave in the dyad, too; its first wave loads freely on what is usual, the panel's "
-    "by one (with that, the dyad gives 0.128 and 0.255, `test_panel.py`)",
+    "computed. Means are free at every wave in the dyad, too; its first wave loads freely on what is usual, the "
+    "panel's by one (with that, the dyad gives 0.128 and 0.255, `test_panel.py`)",
     needs_shared=True,
     write=_panel,
     study="""\
