@@ -193,8 +193,8 @@ def rows(model: ModelResults, talk: Language) -> str:
 def _reason(model: ModelResults, reason: str, talk: Language) -> str:
     """Say why rows were left out: variables by their labels, the rest in the report's language."""
     name, unrated, rest = reason.partition(" not rated")
-    if unrated and not rest and name in model.described:
-        return talk.say("methods.not_rated", x=escape(talk.label(label_of(model, name))))
+    if unrated and name in model.described:
+        return talk.say("methods.not_rated", x=escape(talk.label(label_of(model, name)))) + talk.phrase(rest)
     return talk.phrase(reason)
 
 
