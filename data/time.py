@@ -233,9 +233,14 @@ def course(times: FloatArray, option: str) -> Course:
                 remedy = "Choose another course, or a time axis with fewer times."
                 raise _impossible(option, f"{len(different)} different times, at most {MOST_TIMES}", remedy)
             names = tuple(f"time_at_{one:g}" for one in different[1:])
-            return _course(names, times, lambda t: (t[:, None] == different[1:]).astype(float))
+            return _course(names, times, _marks(different[1:]))
         case _:
             raise _impossible(option, option, f"Use {', '.join(TIME_OPTIONS)}.")
+
+
+def _marks(different: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """Return the columns that mark each of some times; NaN where the time is unknown."""
+    return lambda t: np.where(np.isnan(t)[:, None], np.nan, t[:, None] == different)
 
 
 def _course(

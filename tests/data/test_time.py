@@ -210,3 +210,16 @@ def test_on_real_data_lags_are_those_counted_by_hand(shared: Path, tmp_path: Pat
     raw = pd.read_csv(shared / "data" / "cbasp_sessions.csv").sort_values(["PatID", "sessionN"])
     by_hand = int((raw.groupby("PatID")["sessionN"].diff() == 1).sum())
     assert (previous_row(read_study(tmp_path)) >= 0).sum() == by_hand
+
+
+def test_a_course_with_an_average_for_every_session() -> None:
+    times = np.array([0.0, 1.0, 3.0, 1.0, np.nan])
+    found = course(times, "sessions")
+    assert found.names == ("time_at_1", "time_at_3")  # the first is the intercept
+    np.testing.assert_array_equal(found.columns, [[0, 0], [1, 0], [0, 1], [1, 0], [np.nan] * 2])
+    np.testing.assert_array_equal(found.at(np.array([3.0, 2.0])), [[0, 1], [0, 0]])
+
+
+def test_too_many_times_for_an_average_each() -> None:
+    with pytest.raises(InputError, match="80 different times"):
+        course(np.arange(80.0), "sessions")
