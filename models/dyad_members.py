@@ -89,7 +89,7 @@ def members(design: PathDesign, *, equal: bool) -> PathDesign:
         ),
         trends=(),
         priors=_priors(equal=equal),
-        account=dataclasses.replace(account, imputed=_imputed(account.imputed, design)),
+        account=dataclasses.replace(account, imputed=_imputed(account.imputed, design), starts=_starts(design)),
         ties={},
     )
     ties = _exchangeable(found) if equal else {}
@@ -111,6 +111,13 @@ def _priors(*, equal: bool) -> dict[str, Prior]:
 
 def _imputed(imputed: tuple[tuple[str, int], ...], design: PathDesign) -> tuple[tuple[str, int], ...]:
     return tuple((name, n) for name, n in imputed if name not in design.names)
+
+
+def _starts(design: PathDesign) -> tuple[tuple[str, int], ...]:
+    """Count the rows that start a series, by reason, among the rows that are left."""
+    starts = int((design.previous < 0).sum()) - design.clients if design.dynamic else 0
+    first = (("first session", design.clients),) if design.dynamic else ()
+    return (*first, *((("after a gap or a missing rating", starts),) if starts else ()))
 
 
 def _ratings(design: PathDesign) -> tuple[tuple[Measure, ...], Floats]:

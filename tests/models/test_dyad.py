@@ -222,6 +222,7 @@ def test_sums_and_differences_are_those_of_the_raw_ratings() -> None:
     lost = dict(design.account.excluded)
     assert lost["one of the two ratings missing"] > 0
     assert sum(lost.values()) == (~both).sum()
+    assert sum(n for _, n in design.account.starts) == (design.previous < 0).sum()
     # a series starts anew where the session before was left out
     for row, previous in enumerate(design.previous):
         if previous >= 0:
