@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .path_design import PathDesign
 
 
-def paths_pymc(design: PathDesign, parameterisation: Parameterisation = "centred") -> pm.Model:
+def paths_pymc(design: PathDesign, parameterisation: Parameterisation = "noncentred") -> pm.Model:
     """Build the PyMC model of a path model.
 
     Parameters
@@ -37,8 +37,8 @@ def paths_pymc(design: PathDesign, parameterisation: Parameterisation = "centred
         From :func:`safezone.models.path_build.build_paths`.
     parameterisation
         ``noncentred`` samples standardised effects, ``centred`` clients' levels around what their therapist and
-        covariates let expect (of therapists there are few, and their SDs may be zero: they stay standardised). With
-        several sessions per client it mixes seven times as fast.
+        covariates let expect (of therapists there are few, and their SDs may be zero: they stay standardised). Many
+        informative sessions per client make it mix several times as fast; an SD near zero makes it fail.
 
     Returns
     -------

@@ -13,6 +13,7 @@ from safezone.models.path_design import ZERO, PathDesign
 from safezone.models.path_parameters import dims_of
 from safezone.models.path_posterior import posterior
 from safezone.models.path_predict import new_people, replicate
+from safezone.models.path_twin import paths_pymc
 
 from . import dyad_studies
 from .path_twins import compiled_of, integrated_twin, start
@@ -126,3 +127,8 @@ def test_draws_have_zeros_where_parameters_are_tied_to_nothing(name: str) -> Non
     assert sessions.shape == (8, *design.values.shape)
     assert np.isfinite(sessions).all()
     assert ends.shape == (8, design.clients, 0)
+
+
+def test_the_centred_twin_of_people_without_effects_has_a_density() -> None:
+    model = paths_pymc(of("couples"), "centred")
+    assert np.isfinite(float(model.compile_logp(mode="FAST_COMPILE")(model.initial_point())))
