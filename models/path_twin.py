@@ -111,7 +111,9 @@ class Twin:
         """Add the effects of both levels."""
         covariates = self.covariates()
         therapist = self.means("therapist", self.effects("therapist"), covariates)
-        shift = self._level(therapist, covariates) if self.parameterisation == "centred" else None
+        spread = not any(self.design.ties.get(f"sd_client[{one}]") == ZERO for one in self.design.client_effects)
+        centred = self.parameterisation == "centred" and spread  # what does not vary has no density
+        shift = self._level(therapist, covariates) if centred else None
         client = self.means("client", self.effects("client", shift), covariates)
         return People(client, therapist, covariates)
 
