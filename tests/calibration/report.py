@@ -72,7 +72,7 @@ def p_values(found: dict[str, Any], *, accepted_only: bool = True) -> tuple[dict
 
 def tables() -> str:
     """Return the tables of README.md."""
-    return "\n\n".join([sbc_table(), recovery_table()])
+    return "\n\n".join([sbc_table(), recovery_table(), chain_table()])
 
 
 def sbc_table() -> str:
@@ -106,6 +106,8 @@ def recovery_table() -> str:
     for name in tasks.tasks():
         if not name.startswith("recovery-") or not (tasks.RESULTS / f"{name}.json").exists():
             continue
+        if name.startswith("recovery-chain_"):  # some 170 estimands: see chain_table
+            continue
         found = read(name)
         for i, row in enumerate(found["estimands"]):
             title = f"{row['scenario']} ({row['replications']})" if i == 0 else ""
@@ -113,5 +115,28 @@ def recovery_table() -> str:
                 f"| {title} | {row['estimand']} | {row['true']:.3f} | {row['bias']:+.3f} ± {row['bias_mcse']:.3f} | "
                 f"{row['rmse']:.3f} | {100 * row['coverage']:.0f} ± {100 * row['coverage_mcse']:.0f} | "
                 f"{row['width']:.2f} |"
+            )
+    return "\n".join(lines)
+
+
+def chain_table() -> str:
+    """Return one line per size of study, kind of effect and level of the chain: means, ranges, median width."""
+    lines = [
+        "| scenario | effects | count | bias (SD) | its range | coverage % | lowest | width (SD) |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for path in sorted(tasks.RESULTS.glob("recovery-chain_*.json")):
+        found = read(path.stem)
+        groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for row in found["estimands"]:
+            kind, level, _ = row["estimand"].split(".", 2)
+            groups.setdefault((level, kind), []).append(row)
+        for i, ((level, kind), rows) in enumerate(groups.items()):
+            title = f"{rows[0]['scenario']} ({rows[0]['replications']})" if i == 0 else ""
+            bias, coverage, width = (np.array([row[key] for row in rows]) for key in ("bias", "coverage", "width"))
+            lines.append(
+                f"| {title} | {kind}, {level} | {len(rows)} | {bias.mean():+.3f} | "
+                f"{bias.min():+.3f} to {bias.max():+.3f} | "
+                f"{100 * coverage.mean():.0f} | {100 * coverage.min():.0f} | {np.median(width):.2f} |"
             )
     return "\n".join(lines)
