@@ -238,6 +238,35 @@ def principles(
 
 
 @app.command(rich_help_panel="A study")
+def sensitivity(
+    study: StudyPath = HERE,
+    rows: Annotated[
+        list[str] | None,
+        typer.Option("--row", metavar="ID", help="A row of the theory; repeat for several, all by default."),
+    ] = None,
+    out: OutFolder = None,
+    quiet: Quiet = False,
+    json: Json = False,
+    no_color: NoColor = False,
+) -> None:
+    """Ask the theory's rows under every defensible combination of choices: centring, detrending, therapists, priors.
+
+    Writes sensitivity.csv into the results folder, where the report finds it. Only what differs is fitted.
+
+    [dim]Example:[/dim] safezone sensitivity my-study --row C1
+    """
+    from .analysis.pipeline import sensitivity as ask
+    from .analysis.progress import progress_for
+    from .data.study import read_study
+    from .reports.console import voice
+    from .reports.plan import sensitivity_answer
+
+    speaker = voice(json=json, quiet=quiet, no_color=no_color)
+    found, path = ask(read_study(study), rows or (), out=out, progress=progress_for(quiet=quiet), say=speaker.say)
+    speaker.answer(*sensitivity_answer(found, path))
+
+
+@app.command(rich_help_panel="A study")
 def sap(
     study: StudyPath = HERE,
     formats: Formats = None,

@@ -240,6 +240,21 @@ def findings(study: Study, questions: Sequence[Question], evidence: Mapping[str,
     return tuple(_finding(study, asked[0].principle, [reader.part(one) for one in asked]) for asked in rows.values())
 
 
+def answer_part(study: Study, question: Question, evidence: Evidence) -> Part:
+    """Answer one part from one model's draws.
+
+    Parameters
+    ----------
+    study
+        The study.
+    question
+        Its ``model`` names the evidence.
+    evidence
+        The draws.
+    """
+    return _Reader(study, {str(question.model): evidence}).part(question).part
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer:
     """A part with the draws behind it, if any."""

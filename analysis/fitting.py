@@ -164,6 +164,21 @@ def obtain_fit(task: Task, keys: Keys, store: Store, progress: Progress, *, forc
         return _obtain_fit(task, keys, store, progress)[0]
 
 
+def obtain_draws(task: Task, keys: Keys, store: Store, progress: Progress) -> tuple[Path, str]:
+    """Return where a task's draws are, sampling what is not in the store, and the verdict of their diagnostics.
+
+    Nothing is summarised: for fits of which only a quantity is wanted.
+    """
+    with store.lock(keys.fit_key, lambda: progress.say(f"{task.name}: another run is fitting it; waiting")):
+        entry = store.find("fits", keys.fit_key)
+        if entry is None:
+            _sample(task, keys, store, progress)
+            entry = store.find("fits", keys.fit_key)
+    if entry is None:
+        raise OSError("the entry that was just written cannot be read back")
+    return entry.path("draws.nc"), _diagnostics(json.loads(entry.read("fit.json"))).verdict
+
+
 def _obtain(task: Task, keys: Keys, store: Store, progress: Progress, *, force: bool) -> tuple[Stored, Fit | None]:
     """Return the summaries, and the fit where they had to be computed."""
     fit = None

@@ -26,6 +26,7 @@ from .store import digest_file, sync_folder, unwritable
 MANIFEST = "manifest.json"
 THEORY = ("principles.csv", "principles.json")
 PLAN = "plan.json"
+SENSITIVITY = "sensitivity.csv"
 MAKER = "safezone"
 PENDING = "pending"  # announced before it is written; a killed run leaves such marks, and the next run resumes
 
@@ -254,7 +255,8 @@ def _source_name(path: Path, study_folder: Path) -> str:
 
 def results_digest(manifest: Mapping[str, Any]) -> str:
     """Return one hash over all results that a report can show (tables, cards and draws; not reports)."""
-    shown = {name: digest for name, digest in manifest.get("files", {}).items() if is_result(name)}
+    files = manifest.get("files", {})
+    shown = {name: digest for name, digest in files.items() if is_result(name) or name == SENSITIVITY}
     return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
 
 

@@ -41,6 +41,7 @@ from .tables import data_files, diagnostics_file, estimate_files
 if TYPE_CHECKING:
     from ..data.study import Study
     from ..models.catalogue import PlannedModel
+    from .multiverse import Specification
     from .questions import Agenda
 
 _USABLE_NAME = re.compile(r"[\w][\w .+-]*")
@@ -175,6 +176,42 @@ def fit(
     (name,) = _chosen(plan, [model])
     store = _store(study, _folder(study, out))
     return obtain_fit(plan.tasks[name], plan.keys[name], store, Silent() if progress is None else progress, force=force)
+
+
+def sensitivity(
+    study: Study,
+    rows: Sequence[str] = (),
+    *,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
+) -> tuple[tuple[Specification, ...], Path]:
+    """Ask the theory's rows under every combination of choices, and write ``sensitivity.csv``.
+
+    Parameters
+    ----------
+    study
+        The study.
+    rows
+        Ids of rows; all by default.
+    out
+        The results folder.
+    progress, say
+        Told what is fitted, and how far it is.
+
+    Returns
+    -------
+    specifications, path
+        Every quantity under every combination, and the file.
+    """
+    from .folder import SENSITIVITY
+    from .multiverse import multiverse, write_sensitivity
+
+    folder = ResultsFolder(_folder(study, out))
+    folder.claim([SENSITIVITY])
+    store = _store(study, folder.path)
+    found = multiverse(study, store, rows=rows, progress=Silent() if progress is None else progress, say=say)
+    return found, write_sensitivity(study, found, folder.path)
 
 
 def status(

@@ -18,6 +18,7 @@ from .console import table
 from .prose.theory import obstacle_text, smallest_text
 
 if TYPE_CHECKING:
+    from ..analysis.multiverse import Specification
     from ..data.study import Study
 
 
@@ -108,3 +109,36 @@ def sap_answer(frozen: FrozenPlan, study: Study, files: Sequence[Path]) -> Itera
     if told:
         yield table("Deviations", [asdict(one) for one in told])
     yield "\n".join(map(str, files))
+
+
+def sensitivity_answer(found: Sequence[Specification], path: Path) -> Iterator[Any]:
+    """Yield what `safezone sensitivity` prints: every specification for JSON, then how far each quantity moves.
+
+    Parameters
+    ----------
+    found
+        Every quantity under every combination of choices.
+    path
+        Where the table was written.
+    """
+    yield {"specifications": [asdict(one) for one in found], "file": path}
+    parts = dict.fromkeys((one.id, one.part) for one in found)
+    rows = []
+    for key in parts:
+        mine = [one for one in found if (one.id, one.part) == key]
+        means = [one.mean for one in mine if not math.isnan(one.mean)]
+        words = [one.verdict.partition(":")[0] for one in mine]
+        own = next(one for one in mine if one.own)
+        rows.append(
+            {
+                "id": key[0],
+                "part": key[1],
+                "specifications": len(mine),
+                "own": own.mean,
+                "lowest": min(means, default=math.nan),
+                "highest": max(means, default=math.nan),
+                "verdicts": ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words)),
+            }
+        )
+    yield table("Sensitivity to choices", rows)
+    yield str(path)

@@ -7,6 +7,7 @@ from .flow import Step, flow
 from .forest import forest
 from .growth import growth
 from .missing import missingness
+from .multiverse import multiverse
 from .panel import panel, panels
 from .paths import paths
 from .shares import shares
@@ -25,6 +26,7 @@ __all__ = [
     "forest",
     "growth",
     "missingness",
+    "multiverse",
     "panel",
     "panels",
     "paths",

@@ -144,6 +144,14 @@ class Article:
             pieces += [theory.section(one, self.n, found.added) for one in found.findings if one.column == name]
         return self._join(*pieces)
 
+    def sensitivity(self) -> str:
+        """Return what choices change; nothing where they were not varied."""
+        text, drawn, caption = theory.sensitivity(self.n)
+        if not text:
+            return ""
+        head = theory.heading(1, theory.say("multiverse.title", self.talk.code), "-choices")
+        return self._join(head, text, self.figure(drawn, "fig-choices", caption))
+
     # --- models -----------------------------------------------------------------------------------
 
     def model(self, model: ModelResults) -> str:
