@@ -174,6 +174,24 @@ def kernel_tables(content: Mapping[str, Any]) -> str:
     )
 
 
+def chain_table(content: Mapping[str, Any]) -> str:
+    """Return the table of the result file of ``chain.py`` as Markdown."""
+    one = content["chain"]
+    size = f"{one['clients']} clients × {one['sessions']} sessions × {one['therapists']} therapists"
+    rows = [
+        ["responses, parameters, paths", f"{one['responses']}, {one['parameters']}, {one['paths']}"],
+        ["sampler", f"{one['sampler']}, {one['chains']} chains of {one['draws']:,} draws after {one['warmup']:,}"],
+        ["wall, s", number(one["seconds"])],
+        ["CPU of all threads, s", number(one["cpu_seconds"])],
+        ["load of the machine before (two cores)", number(content["header"]["load_before"])],
+        ["smallest bulk ESS of a path", f"{one['ess_min']:,} ({one['ess_min_path']})"],
+        ["smallest bulk ESS of an indirect or total effect", f"{one['ess_min_indirect']:,}"],
+        ["CPU s per 400 effective draws of the slowest path", number(400 * one["cpu_seconds"] / one["ess_min"])],
+        ["divergences", str(one["divergences"])],
+    ]
+    return "\n\n".join([machine_line(content["header"]), markdown((size, ""), rows)])
+
+
 def number(value: float | None) -> str:
     """Return a number with three digits that matter, or nothing."""
     if value is None:
@@ -201,7 +219,7 @@ def replaced(text: str, name: str, content: str) -> str:
 def write_tables(readme: Path = README, results: Path = HERE / "results") -> None:
     """Bring README.md up to date with the result files that are there."""
     text = readme.read_text(encoding="utf-8")
-    for name, render in (("speed", speed_tables), ("kernel", kernel_tables)):
+    for name, render in (("speed", speed_tables), ("kernel", kernel_tables), ("chain", chain_table)):
         path = results / f"{name}.json"
         if path.is_file():
             text = replaced(text, name, render(json.loads(path.read_text(encoding="utf-8"))))

@@ -89,7 +89,7 @@ def test_the_table_goes_between_its_markers(tmp_path: Path) -> None:
 
 def test_the_committed_readme_has_the_markers_and_every_peer_a_name() -> None:
     text = table.README.read_text(encoding="utf-8")
-    for name in ("speed", "kernel"):
+    for name in ("speed", "kernel", "chain"):
         assert table.replaced(table.replaced(text, name, "x"), name, "y").count("\ny\n") == 1
     assert set(table.NAMES) == {*PEERS, *run.R_PEERS}
     assert {name for name in run.R_PEERS if (run.HERE / "r" / f"{name}.R").is_file()} == set(run.R_PEERS)
@@ -194,3 +194,32 @@ def test_the_fast_path_imports_neither_pymc_nor_pytensor(tmp_path: Path, sampler
     # Where NUTS runs, nutpie itself imports arviz and with it matplotlib; PyMC and PyTensor never.
     assert set(loaded) <= ({"arviz", "matplotlib"} if nutpie == "True" else set())
     assert sampler != "nuts" or nutpie == "True"
+
+
+def test_the_benchmark_of_the_chain_has_seven_responses_on_three_levels(tmp_path: Path) -> None:
+    from safezone.benchmarks import chain
+    from safezone.models.catalogue import model, plan
+    from safezone.models.path_design import PathDesign
+
+    study = chain.study(tmp_path / "study", (24, 4, 5), 1)
+    (entry,) = plan(study)
+    design = model("chain").design(study, entry.name, entry.options)
+    assert isinstance(design, PathDesign)
+    assert len(design.responses) == 7
+    assert design.outcome_names == ("final",)
+    assert design.session
+    assert design.client_arrows
+    assert design.therapist_arrows
+    assert not isinstance(model("chain").system(design), str)
+
+
+def test_the_table_of_the_chain_says_how_busy_the_machine_was() -> None:
+    measured = {
+        "clients": 300, "sessions": 20, "therapists": 40, "responses": 7, "parameters": 80, "paths": 38,
+        "sampler": "nuts", "chains": 4, "draws": 1000, "warmup": 1000, "seconds": 90.0, "cpu_seconds": 150.0,
+        "ess_min": 2500, "ess_min_path": "path.client.a->b", "ess_min_indirect": 2000, "divergences": 0,
+    }  # fmt: skip
+    text = table.chain_table({"header": {**HEADER, "load_before": 12.3}, "chain": measured})
+    assert cells(text, "CPU s per 400 effective draws of the slowest path")[1] == "24"
+    assert cells(text, "load of the machine before (two cores)")[1] == "12.3"
+    assert cells(text, "smallest bulk ESS of a path")[1] == "2,500 (path.client.a->b)"
