@@ -55,8 +55,8 @@ class DyadScenario:
 
 
 SCENARIOS = (
-    DyadScenario("dyad_60x10x12", (60, 10, 12), 60, 810_000),
-    DyadScenario("dyad_300x20x40", (300, 20, 40), 20, 820_000),
+    DyadScenario("dyad_60x10x12", (60, 10, 12), 120, 810_000),
+    DyadScenario("dyad_300x20x40", (300, 20, 40), 60, 820_000),
 )
 
 

@@ -59,7 +59,7 @@ class DyadTarget:
 PAIR = {"outcome": "safety", "predictors": ["t_safety"]}
 CLASSIC = {"outcome": "depth", "predictors": ["safety", "t_safety"], "partner": "t_depth"}
 TARGETS = (
-    DyadTarget("dyad", {**PAIR, "moderators": ["time", "anxiety"]}, 20, 6, 5, 0.1, 0.05, 0, 61_000, 200),
+    DyadTarget("dyad", {**PAIR, "moderators": ["time", "anxiety"]}, 20, 6, 5, 0.1, 0.05, 0, 61_000, 400),
     DyadTarget(
         "dyad_alike", {**PAIR, "distinguishable": False, "moderators": ["anxiety"]}, 20, 6, 5, 0.05, 0.0, 0, 62_000, 200
     ),
