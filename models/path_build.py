@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from ..data.errors import InputError
 from ..data.time import default_axis, time_axis
@@ -85,13 +86,15 @@ def build_paths(
     if clients < 2:
         rule = "Differences between clients need at least two clients."
         raise InputError(fault(study, name, "session", rule, "1 client", "Add clients."))
-    therapist_of, changes = _main_therapist(client, code["therapist"], clients) if with_therapists else (None, 0)
+    main, changes = _main_therapist(client, code["therapist"], clients) if with_therapists else (None, 0)
+    therapist_of = None if main is None else pd.factorize(main)[0].astype(np.int64)
+    with_main = np.ones(len(client), dtype=bool) if main is None else code["therapist"] == main[client]
     responses, values = _responses(study, name, arrows, rows)
     outcomes, final = _outcomes(study, name, options, arrows, rows, client)
     course = timing(axis, rows, options)
     known = course.times[~np.isnan(course.times)]
     spread = float(known.std(ddof=1)) if len(known) > 1 and np.ptp(known) > 0 else 1.0
-    covariates = _covariates(study, name, arrows, moderators, rows, code, therapist_of)
+    covariates = _covariates(study, name, arrows, moderators, rows, code["client"], therapist_of, with_main)
     needed = tuple(dict.fromkeys(arrow.source for arrow in arrows.session if arrow.lag))
     links = lag_links(study, options, rows, axis.values, needed) if needed else no_links(rows)
     design = PathDesign(
@@ -171,8 +174,7 @@ def _main_therapist(client: Ints, therapist: Ints, clients: int) -> tuple[Ints, 
     counts = table.groupby(["client", "therapist"], sort=True).size().reset_index(name="n")
     main = counts.sort_values(["client", "n"], ascending=[True, False], kind="stable").groupby("client").first()
     several = int((counts.groupby("client").size() > 1).sum())
-    code = pd.factorize(main["therapist"].reindex(range(clients)).to_numpy())[0]
-    return code.astype(np.int64), several
+    return main["therapist"].reindex(range(clients)).to_numpy(dtype=np.int64), several
 
 
 def _account(design: PathDesign, starts: tuple[tuple[str, int], ...]) -> RowAccount:
@@ -263,16 +265,20 @@ def _refuse_families(study: Study, name: str, families: Mapping[str, Family], ar
 
 
 def _covariates(
-    study: Study, name: str, arrows: Arrows, moderators: tuple[str, ...], rows: Ints, code: dict[Level, Ints],
-    therapist_of: Ints | None,
+    study: Study, name: str, arrows: Arrows, moderators: tuple[str, ...], rows: Ints, client: Ints,
+    therapist_of: Ints | None, with_main: NDArray[np.bool_],
 ) -> tuple[Covariate, ...]:  # fmt: skip
-    """Return one column per number and per further category, one value per client or therapist."""
+    """Return one column per number and per further category, one value per client or therapist.
+
+    What is known of therapists is read from sessions with the client's main one.
+    """
     found: list[Covariate] = []
     for variable in dict.fromkeys((*arrows.covariates, *(m for m in moderators if m != "time"))):
         about = study.variables[variable]
         level: Level = about.level
-        unit = code["client"] if level == "client" or therapist_of is None else therapist_of[code["client"]]
-        columns = bases(study, variable, rows, {**code, "client": code["client"], "therapist": unit})
+        read = with_main if level == "therapist" else np.ones(len(rows), dtype=bool)
+        unit = (client if level == "client" or therapist_of is None else therapist_of[client])[read]
+        columns = bases(study, variable, rows[read], {level: unit})
         if not columns:
             rule = "The variable has one value among the clients of this model."
             raise InputError(fault(study, name, level, rule, variable, "Remove it from the model."))

@@ -251,3 +251,19 @@ def test_therapists_categories_reach_their_paths() -> None:
     design = path_studies.chain(wider, session=("safety -> depth",), therapist=("school -> safety",))
     assert [arrow.text for arrow in design.therapist_arrows] == ["school[b]->safety"]
     finite(design)
+
+
+def test_what_is_known_of_therapists_is_read_from_their_own_sessions() -> None:
+    # Client 0 begins with t001 and goes on with t000: the first row of t000's caseload is a session with t001.
+    study = path_studies.therapy(clients=12, sessions=5, therapists=3)
+    therapist = study.sessions["therapist"].copy()
+    therapist[(study.sessions["client"] == "c0000") & (study.sessions["session"] == 1)] = "t001"
+    asked: dict[str, Any] = {**PLAIN, "therapist": ("t_anxiety -> safety",)}
+    found = path_studies.chain(with_sessions(study, therapist=therapist), **asked)
+    expected = path_studies.chain(study, **asked)
+    np.testing.assert_array_equal(found.therapist_of, expected.therapist_of)
+    ours, theirs = (one.covariate("t_anxiety") for one in (found, expected))
+    assert ours is not None
+    assert theirs is not None
+    np.testing.assert_allclose(ours.values, theirs.values)
+    assert ours.factor == theirs.factor
