@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.errors import InputError, SafezoneError
-from .findings import answer_part, stored_evidence
+from .evidence import stored_evidence
+from .findings import answer_part
 from .fitting import Task, keys_of, obtain_draws
 from .folder import SENSITIVITY, ResultsFolder
 from .questions import Question, agenda

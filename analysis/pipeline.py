@@ -380,7 +380,7 @@ def _theory(
     """Return what the theory's rows are answered, where the study file asks."""
     if plan.agenda is None:
         return {}
-    from .findings import Evidence, stored_evidence
+    from .evidence import Evidence, stored_evidence
     from .theory import theory_files
 
     evidence: dict[str, Evidence] = {}

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from .findings import Finding
+    from .evidence import Finding
 
 Floats = NDArray[np.float64]
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.config import PrinciplesSection
-from .findings import COLUMNS, Evidence, Finding, Part, findings
+from .evidence import COLUMNS, Evidence, Finding, Part
+from .findings import findings
 from .fingerprint import fingerprint, source_fingerprint
 from .folder import THEORY
 from .pooling import Family, PooledPart, families
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from .questions import Agenda
 
 CSV, JSON = THEORY
-_CODE = ("principles", "questions", "findings", "verdicts", "power_scaling", "pooling", "theory")
+_CODE = ("principles", "questions", "evidence", "findings", "verdicts", "power_scaling", "pooling", "theory")
 
 
 @dataclass(frozen=True, slots=True)

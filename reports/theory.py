@@ -15,7 +15,7 @@ from .prose import theory as prose
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..analysis.findings import Finding
+    from ..analysis.evidence import Finding
     from ..analysis.theory import Theory
     from ..data.study import Study
 

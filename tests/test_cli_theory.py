@@ -26,7 +26,8 @@ def call(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[object, str
 
 @pytest.fixture
 def study_file(tmp_path: Path) -> Path:
-    return small_study.write_study(tmp_path, clients=12, sessions=4)
+    path: Path = small_study.write_study(tmp_path, clients=12, sessions=4)
+    return path
 
 
 def test_plan_lists_principles_with_what_they_lack(study_file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,7 +95,7 @@ def test_the_results_guide_lists_every_file() -> None:
 
 
 def test_the_results_guide_lists_the_columns() -> None:
-    from safezone.analysis import findings
+    from safezone.analysis import evidence
     from safezone.analysis.estimates import COLUMNS
     from safezone.analysis.tables import DIAGNOSTICS
 
@@ -103,7 +103,7 @@ def test_the_results_guide_lists_the_columns() -> None:
     listed = re.split(r"\n\nNames of estimands", parts["estimates.csv"])[0]
     assert keys_of_tables(listed) == set(COLUMNS)
     assert ", ".join(DIAGNOSTICS) in parts["diagnostics.csv"]
-    assert keys_of_tables(parts["principles.csv"]) == set(findings.COLUMNS)
+    assert keys_of_tables(parts["principles.csv"]) == set(evidence.COLUMNS)
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)

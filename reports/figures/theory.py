@@ -10,7 +10,7 @@ from ..prose import theory as prose
 from .style import BAND, COLOURS, GREY, INK, SIZE, Figure, canvas, plain, styled, wrap
 
 if TYPE_CHECKING:
-    from ...analysis.findings import Finding, Part
+    from ...analysis.evidence import Finding, Part
 
 # Told apart by form and filling, so that colour carries nothing.
 MARKERS: dict[str, dict[str, Any]] = {

@@ -23,7 +23,7 @@ from .tables import slug
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ...analysis.findings import Finding
+    from ...analysis.evidence import Finding
     from ...analysis.theory import Theory
     from ..figures import Figure
     from ..numbers import Numbers

@@ -21,7 +21,7 @@ from ..numbers import interval_label
 from .language import language
 
 if TYPE_CHECKING:
-    from ...analysis.findings import Finding, Part
+    from ...analysis.evidence import Finding, Part
     from ...analysis.questions import Question
     from ...data.config import PrinciplesSection
 

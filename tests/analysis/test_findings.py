@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from safezone.analysis.findings import Evidence, contrast_name, findings
+from safezone.analysis.evidence import Evidence
+from safezone.analysis.findings import contrast_name, findings
 from safezone.analysis.questions import agenda
 from safezone.data.examples import example_path
 from safezone.data.study import read_study
@@ -53,7 +54,7 @@ def told(harbour, questions, row: str, *found: Evidence):
     return next(one for one in findings(harbour, questions, by_name) if one.id == row)
 
 
-def model_of(questions, row: str, part: str = "") -> str:
+def model_of(questions, row: str, part: str = ""):
     return next(q.model for q in questions if (q.principle.id, q.test.part) == (row, part))
 
 

@@ -90,7 +90,8 @@ def replicate(world: str, number: int, times: int = 1, *, everything: bool = Fal
     """
     from safezone.analysis import questions
     from safezone.analysis.estimates import estimand_draws
-    from safezone.analysis.findings import Evidence, findings
+    from safezone.analysis.evidence import Evidence
+    from safezone.analysis.findings import findings
     from safezone.analysis.fitting import Task
     from safezone.analysis.mode import MarginalError
     from safezone.data.simulate import SimulationDesign, simulate, write_study

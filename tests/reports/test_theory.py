@@ -14,7 +14,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from safezone.analysis.estimates import dump_json
-from safezone.analysis.findings import Finding, Part
+from safezone.analysis.evidence import Finding, Part
 from safezone.analysis.pooling import families
 from safezone.analysis.principles import Principle, principles
 from safezone.analysis.verdicts import Chances, word
