@@ -32,6 +32,7 @@ REQUIRED_SBC = [
     "sbc-chain_lagged-nuts",
     "sbc-dyad-nuts",
     "sbc-dyad_alike-nuts",
+    "sbc-dyad_classic-nuts",
 ]
 REQUIRED_RECOVERY = [
     "variance_50x8x5",
@@ -42,6 +43,7 @@ REQUIRED_RECOVERY = [
     "congruence_observed_60x10x12",
     "chain_60x10x12",
     "dyad_60x10x12",
+    "dyad_300x20x40",
 ]
 MISSED = {
     # Six sessions of an inert series say little about what is usual for a client.
@@ -49,9 +51,11 @@ MISSED = {
     ("lagged_50x6x5", "safety.contextual"),
     # Five ratings per client: the interval covers two thirds of (−1, 1), and LKJ(2) draws the mean to 0.
     ("growth_50x8x5_missing40", "cor.client.intercept_time"),
-    # Twelve therapists say next to nothing about how their means go together: the priors draw it to 0.
+    # Twelve, and forty, therapists say little about how their means go together: the priors draw it to 0.
     ("dyad_60x10x12", "common.therapist"),
     ("dyad_60x10x12", "common.therapist.variance"),
+    ("dyad_300x20x40", "common.therapist"),
+    ("dyad_300x20x40", "common.therapist.variance"),
 }
 """What misses the criteria, by scenario and estimand; README.md says more."""
 
