@@ -76,7 +76,7 @@ TARGETS = (
         "chain_lagged",
         {"session": ["lag(safety) -> safety", "safety, lag(safety), lag(depth) -> depth"],
          "client": ["anxiety -> safety"], "time": "none"},
-        20, 6, 5, 0.0, 0.1, 0, 57_000, 200,
+        20, 6, 5, 0.0, 0.1, 0, 57_000, 300,
     ),
     PathTarget(
         "chain_random",

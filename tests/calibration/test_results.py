@@ -30,6 +30,7 @@ REQUIRED_SBC = [
     "sbc-within_between_one-importance",
     "sbc-chain-nuts",
     "sbc-chain_lagged-nuts",
+    "sbc-chain_random-nuts",
     "sbc-dyad-nuts",
     "sbc-dyad_alike-nuts",
     "sbc-dyad_classic-nuts",
