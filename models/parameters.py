@@ -86,14 +86,7 @@ def _sampled(design: Design) -> Iterator[tuple[str, str | None]]:
         yield "intercept", None
     if design.fixed:
         yield "fixed", "term"
-    if design.surface is not None:
-        for variable in VARIABLES.values():
-            yield variable, "surface_term"
-    elif design.predictors:
-        yield "within", "predictor"
-        yield "between_client", "predictor"
-        if design.has_therapists:
-            yield "between_therapist", "predictor"
+    yield from _sampled_slopes(design)
     if design.interactions:
         yield "moderation", "interaction"
     if design.own_lag:
@@ -113,6 +106,18 @@ def _sampled(design: Design) -> Iterator[tuple[str, str | None]]:
         yield "autocorrelation", None
     if design.latent:
         yield from _sampled_latent(design)
+
+
+def _sampled_slopes(design: Design) -> Iterator[tuple[str, str | None]]:
+    """Coefficients of the predictors: a slope for each level, or the terms of a surface."""
+    if design.surface is not None:
+        for variable in VARIABLES.values():
+            yield variable, "surface_term"
+    elif design.predictors:
+        yield "within", "predictor"
+        yield "between_client", "predictor"
+        if design.has_therapists:
+            yield "between_therapist", "predictor"
 
 
 def _sampled_latent(design: Design) -> Iterator[tuple[str, str | None]]:

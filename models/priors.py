@@ -475,6 +475,7 @@ _SAMPLE: Mapping[str, Callable[..., NDArray[np.float64]]] = {
     "mixture": _mixture_sample,
 }
 
+
 def _pairs(parameters: list[Any], first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     """Pair what belongs to the two components, on a last axis."""
     shape = np.broadcast_shapes(*(np.shape(parameter) for parameter in parameters))
