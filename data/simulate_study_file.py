@@ -76,6 +76,7 @@ session = [                          # sessions that differ from what is usual f
 client = [                           # what is usual for clients, what is known of them, and the end of therapy
   "anxiety, avoidance -> safety -> alliance -> exploration -> post_session",
   "therapist_safety -> safety",
+  "baseline, arm -> safety, post_session",
   "baseline, arm, safety, post_session -> final",
 ]
 {therapist_paths}final = "final"
