@@ -179,7 +179,8 @@ def test_what_peers_see_is_what_safezone_sees(tmp_path: Path) -> None:
 def test_the_fast_path_imports_neither_pymc_nor_pytensor(tmp_path: Path, sampler: str) -> None:
     """A Gaussian model from study file to stored fit; importance sampling loads no sampler or plots either."""
     generate(tmp_path, SIZES["tiny"])
-    path = study_file(tmp_path, tmp_path, "sessions.csv", chains=2, draws=200, warmup=200)
+    # As many draws as diagnostics ask for: else the ladder's last rung would rightly try PyMC.
+    path = study_file(tmp_path, tmp_path, "sessions.csv", chains=4, draws=1000, warmup=1000)
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace("[sampling]\n", f'[sampling]\nsampler = "{sampler}"\n'), encoding="utf-8")
     code = (

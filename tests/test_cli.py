@@ -13,7 +13,10 @@ import pytest
 from safezone.cli import app, main
 from safezone.data.errors import Fault, InputError
 
-COMMANDS = ("init", "demo", "simulate", "check", "plan", "fit", "report", "run", "status", "doctor", "cite")
+COMMANDS = (
+    "init", "demo", "simulate", "check", "plan", "sap", "fit", "report", "run", "principles", "sensitivity", "status",
+    "doctor", "cite",
+)  # fmt: skip
 
 
 def call(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
