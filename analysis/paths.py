@@ -15,7 +15,7 @@ from ..models.path_effects import size, words
 from . import dyads
 from .card import measure
 from .comparison import FEWEST_DRAWS, absent, psis_loo
-from .predictive import CELLS, REPLICATIONS, STATISTICS, Layout, compare, group_means, spread_draws
+from .predictive import CELLS, REPLICATIONS, STATISTICS, Layout, compare, group_means, neighbours, spread_draws
 from .two_step import two_step
 
 if TYPE_CHECKING:
@@ -163,10 +163,8 @@ def predictive_checks(
 
 
 def _layout(design: PathDesign, v: int, rated: NDArray[np.bool_]) -> Layout:
-    client, session = design.client[rated], design.session_number[rated]
-    order = np.lexsort((session, client))
-    adjacent = (np.diff(client[order]) == 0) & (np.diff(session[order]) == 1)
-    pairs = np.column_stack([order[1:][adjacent], order[:-1][adjacent]]).astype(np.int64)
+    client = design.client[rated]
+    pairs = neighbours(client, design.session_number[rated])
     therapist = design.therapist_of[client] if design.has_therapists else np.zeros(0, dtype=np.int64)
     return Layout(client, therapist, pairs, design.responses[v].low, design.responses[v].high)
 

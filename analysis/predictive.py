@@ -59,11 +59,15 @@ def layout_of(design: Design) -> tuple[Layout, NDArray[np.bool_]]:
     """Return the nesting of the rows whose outcome is observed, and which rows these are."""
     observed = np.isfinite(design.y)
     client, session = design.client[observed], design.session[observed]
+    therapist = design.therapist[observed] if design.therapist.size else design.therapist
+    return Layout(client, therapist, neighbours(client, session), design.outcome.low, design.outcome.high), observed
+
+
+def neighbours(client: Ints, session: Ints) -> Ints:
+    """Return positions (now, before) of sessions of one client that follow each other without a gap."""
     order = np.lexsort((session, client))
     adjacent = (np.diff(client[order]) == 0) & (np.diff(session[order]) == 1)
-    pairs = np.column_stack([order[1:][adjacent], order[:-1][adjacent]]).astype(np.int64)
-    therapist = design.therapist[observed] if design.therapist.size else design.therapist
-    return Layout(design.client[observed], therapist, pairs, design.outcome.low, design.outcome.high), observed
+    return np.column_stack([order[1:][adjacent], order[:-1][adjacent]]).astype(np.int64)
 
 
 def group_means(y: Floats, group: Ints) -> Floats:

@@ -104,12 +104,21 @@ def _plug_in(design: PathDesign, source: str, *, trend: bool) -> Floats:
     if source in design.outcome_names:
         return np.asarray(design.final[:, design.outcome_names.index(source)])
     values = design.values[:, design.names.index(source)]
-    found = np.full(design.clients, np.nan)
-    for client in range(design.clients):
-        own = (design.client == client) & ~np.isnan(values)
-        t = design.t[own]
-        if not trend and own.any():
-            found[client] = values[own].mean()
-        elif trend and own.sum() > 1 and np.ptp(t) > 0:
-            found[client] = np.polyfit(t, values[own], 1)[0]
-    return found
+    rated = ~np.isnan(values)
+    client, t, y = design.client[rated], design.t[rated], values[rated]
+
+    def mean(of: Floats) -> Floats:
+        with np.errstate(invalid="ignore"):  # a client without a rating has no mean
+            counts = np.bincount(client, minlength=design.clients)
+            return np.asarray(np.bincount(client, of, minlength=design.clients) / counts)
+
+    if not trend:
+        return mean(y)
+    first, last = np.full(design.clients, np.inf), np.full(design.clients, -np.inf)
+    np.minimum.at(first, client, t)
+    np.maximum.at(last, client, t)
+    away = t - mean(t)[client]
+    several = last > first
+    slope = np.full(design.clients, np.nan)
+    slope[several] = mean(away * (y - mean(y)[client]))[several] / mean(away**2)[several]
+    return slope
