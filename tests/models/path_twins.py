@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -16,16 +15,7 @@ from safezone.models.path_posterior import posterior
 from safezone.models.path_twin import paths_pymc
 
 from . import path_studies
-
-
-@dataclass(frozen=True)
-class Twin:
-    """log p(y | parameters) of the PyMC twin, and the moments of its latent quantities given parameters and data."""
-
-    log_likelihood: float
-    names: list[str]
-    mean: np.ndarray
-    covariance: np.ndarray
+from .integral import Twin, integrate
 
 
 def point_at(model: Any, value: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -64,22 +54,7 @@ def integrated_twin(
         gradient = cast("list[Any]", grad(total, variables))
         function = model.compile_fn([total, *gradient], point_fn=True, mode="FAST_COMPILE")
     point = point_at(model, value)
-    names = [variable.name for variable in variables]
-    sizes = [point[name].size for name in names]
-
-    def at(vector: np.ndarray) -> tuple[float, np.ndarray]:
-        parts = np.split(vector, np.cumsum(sizes)[:-1])
-        here = point | {name: part.reshape(point[name].shape) for name, part in zip(names, parts, strict=True)}
-        found, *gradients = function(here)
-        return float(found), np.concatenate([np.ravel(one) for one in gradients])
-
-    size = sum(sizes)
-    origin, slope = at(np.zeros(size))
-    hessian = np.column_stack([at(np.eye(size)[i])[1] - slope for i in range(size)])
-    solution = np.linalg.solve(-hessian, slope)
-    log_integral = 0.5 * slope @ solution + 0.5 * size * np.log(2 * np.pi) - 0.5 * np.linalg.slogdet(-hessian)[1]
-    labels = [name for name, length in zip(names, sizes, strict=True) for _ in range(length)]
-    return Twin(origin + log_integral, labels, solution, np.linalg.inv(-hessian))
+    return integrate(function, point, [variable.name for variable in variables])
 
 
 def twin_values(design: PathDesign, compiled: Compiled, theta: np.ndarray) -> dict[str, np.ndarray]:

@@ -6,7 +6,6 @@ a quadratic form, so that its integral follows exactly from one gradient and one
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -22,6 +21,7 @@ from safezone.models.marginal_posterior import log_likelihoods, posterior
 from safezone.models.multilevel import multilevel
 from safezone.models.objective import Natural
 
+from .integral import Twin, integrate
 from .small import options, study, therapy
 
 DESIGNS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
@@ -80,16 +80,6 @@ def make(name: str, **settings: Any) -> Design:
     )
 
 
-@dataclass(frozen=True)
-class Twin:
-    """log p(y | parameters) of the PyMC twin, and the moments of its latent quantities given parameters and data."""
-
-    log_likelihood: float
-    names: list[str]
-    mean: np.ndarray
-    covariance: np.ndarray
-
-
 def integrated_twin(design: Design, value: dict[str, np.ndarray]) -> Twin:
     """Integrate effects and missing ratings by Gaussian algebra."""
     from pytensor.gradient import grad
@@ -115,22 +105,7 @@ def integrated_twin(design: Design, value: dict[str, np.ndarray]) -> Twin:
         else:
             assert own == rv.name, own
             point[own] = natural_value
-    names = [variable.name for variable in variables]
-    sizes = [point[name].size for name in names]
-
-    def at(vector: np.ndarray) -> tuple[float, np.ndarray]:
-        parts = np.split(vector, np.cumsum(sizes)[:-1])
-        here = point | {name: part.reshape(point[name].shape) for name, part in zip(names, parts, strict=True)}
-        found, *gradients = function(here)
-        return float(found), np.concatenate([np.ravel(gradient) for gradient in gradients])
-
-    size = sum(sizes)
-    origin, slope = at(np.zeros(size))
-    hessian = np.column_stack([at(np.eye(size)[i])[1] - slope for i in range(size)])
-    solution = np.linalg.solve(-hessian, slope)
-    log_integral = 0.5 * slope @ solution + 0.5 * size * np.log(2 * np.pi) - 0.5 * np.linalg.slogdet(-hessian)[1]
-    labels = [name for name, length in zip(names, sizes, strict=True) for _ in range(length)]
-    return Twin(origin + log_integral, labels, solution, np.linalg.inv(-hessian))
+    return integrate(function, point, [variable.name for variable in variables])
 
 
 def twin_values(design: Design, system: GaussianSystem, theta: np.ndarray) -> dict[str, np.ndarray]:
