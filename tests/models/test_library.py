@@ -76,6 +76,19 @@ def test_standard_errors_from_p_values_are_those_of_the_p_values():
     assert library()["avoidance_alliance"].se == pytest.approx(0.13 / norm.isf(0.0005), abs=5e-4)
 
 
+def test_spreads_between_studies_are_those_that_the_published_numbers_imply():
+    from scipy.stats import norm
+
+    for name, i2 in (("anxiety_alliance", 0.437), ("avoidance_alliance", 0.447)):
+        entry = library()[name]
+        assert f"I² = {100 * i2:.1f} %" in entry.record["heterogeneity"]
+        assert entry.tau == pytest.approx(math.sqrt(i2 * entry.record["k"] * entry.se**2), abs=5e-3)
+    # 2 % of the 295 effects lie below zero; a study has 30,000 / 295 clients.
+    of_effects = 0.278 / norm.isf(0.02)
+    of_sampling = (1 - 0.278**2) / math.sqrt(30_000 / 295 - 1)
+    assert library()["alliance_outcome"].tau == pytest.approx(math.sqrt(of_effects**2 - of_sampling**2), abs=5e-3)
+
+
 # --- conversion and levels ---------------------------------------------------------------------------
 
 
