@@ -24,7 +24,7 @@ PREFIX = "theory_"
 ObstacleKind = Literal["needs", "model", "option", "estimand", "data"]
 
 # Options that change the question when they differ; the others may be as the study wants them.
-_SAME = ("predictors", "lag", "centring", "moderators", "by")
+_SAME = ("predictors", "lag", "centring", "moderators", "interactions", "by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +237,7 @@ def model_name(options: ModelSection) -> str:
     'theory_within_between_depth_safety_next'
     """
     parts = [str(options.kind), str(options.outcome), *options.predictors, *options.covariates, *options.moderators]
+    parts += [re.sub(r"\s*:\s*", "_by_", pair) for pair in options.interactions]
     parts += [re.sub(r"\W", "", options.time)] if options.kind == "growth" and options.time else []
     parts += ["next"] if options.lag else []
     parts += ["slopes"] if options.random_slopes else []

@@ -182,6 +182,7 @@ class ModelSection(_Section):
     time_axis: AxisName | None = None
     random_slopes: tuple[str, ...] | None = None
     moderators: tuple[str, ...] = ()
+    interactions: tuple[str, ...] = ()  # within_between: "safety:alliance", products of within-client deviations
     covariates: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
     centring: Literal["latent", "observed"] = "latent"

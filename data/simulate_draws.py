@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from .simulate_design import Missingness, SimulationDesign
 from .truth import Array, Truth
+from .truth_parts import Interaction
 
 BURN_IN = 30  # sessions before the first, so that lagged paths start in their stationary law
 
@@ -111,7 +113,7 @@ def draw_trajectories(
     burn_in = BURN_IN if lagged.any() else 0
     for step in range(-burn_in, length):
         shocks = rng.normal(size=(count, width)) * spread + previous @ lagged.T + bonus
-        previous = _propagate(shocks, paths, reactivity, truth)
+        previous = _propagate(shocks, paths, reactivity, truth, truth.interactions)
         if step < 0:
             continue
         time = np.where(log, np.log(step + 1.0), float(step))
@@ -127,14 +129,20 @@ def draw_trajectories(
     return Trajectories(scores, kept, rupture, repair)
 
 
-def _propagate(shocks: Array, paths: Array, reactivity: Array, truth: Truth) -> Array:
-    """Send shocks along the within-client paths in causal order: y = (I − A_c)⁻¹ shocks."""
+def _propagate(
+    shocks: Array, paths: Array, reactivity: Array, truth: Truth, interactions: Sequence[Interaction] = ()
+) -> Array:
+    """Send shocks along the within-client paths in causal order: y = (I − A_c)⁻¹ shocks, and products on the way."""
     found = shocks.copy()
     own = truth.reactivity
     for target in range(found.shape[1]):
         found[:, target] += found[:, :target] @ paths[target, :target]
         if own is not None and truth.names[target] == own.target:
             found[:, target] += reactivity * found[:, truth.names.index(own.source)]
+        for one in interactions:
+            if truth.names[target] == one.target:
+                product = found[:, truth.names.index(one.source)] * found[:, truth.names.index(one.by)]
+                found[:, target] += one.value * product
     return found
 
 

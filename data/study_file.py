@@ -232,6 +232,12 @@ def _unknown_variables(file: Path, content: dict[str, object]) -> list[Fault]:
                 path = key == "random_slopes" and "->" in str(name)  # models.arrows reads paths
                 if isinstance(name, str) and name not in known and not path:
                     faults.append(_undeclared(file.name, f"models.{model}.{key}", name, names))
+        pairs = options.get("interactions")
+        for name in (
+            (part.strip() for pair in pairs for part in str(pair).split(":")) if isinstance(pairs, list) else ()
+        ):
+            if name and name not in names:
+                faults.append(_undeclared(file.name, f"models.{model}.interactions", name, names))
         for key in ("session", "client", "therapist"):
             given = options.get(key)
             texts = [str(text) for text in given] if isinstance(given, list) else []

@@ -36,6 +36,7 @@ from .truth_parts import (
     Dropout,
     Events,
     FinalOutcome,
+    Interaction,
     Path,
     Reactivity,
     Series,
@@ -62,6 +63,9 @@ class Truth:
         Distribution of attachment anxiety and avoidance.
     reactivity
         A within-client path that differs between clients, or ``None``.
+    interactions
+        Pairs of ratings that act together within sessions; see :class:`~safezone.data.truth_parts.Interaction`. The
+        implied moments leave them out.
     final
         Baseline and final outcome.
     events
@@ -84,14 +88,19 @@ class Truth:
     client_attachment: Attachment = field(default_factory=Attachment)
     therapist_attachment: Attachment = THERAPIST_ATTACHMENT
     reactivity: Reactivity | None = None
+    interactions: tuple[Interaction, ...] = ()
     final: FinalOutcome = field(default_factory=FinalOutcome)
     events: Events = field(default_factory=Events)
     dropout: Dropout = field(default_factory=Dropout)
 
     def __post_init__(self) -> None:
-        """Refuse paths that name nothing or run against the causal order."""
+        """Refuse paths and interactions that name nothing or run against the causal order."""
         for level in ("session", "lagged", "client", "therapist"):
             self.matrix(level)
+        for one in self.interactions:
+            at = [self._position(name, one) for name in (one.source, one.by, one.target)]
+            if at[0] == at[1] or max(at[:2]) >= at[2]:
+                raise ValueError(f"The interaction {one} needs two responses before its target: {self.names}.")
         if not np.all(np.abs(np.linalg.eigvals(self._transition())) < 1):
             raise ValueError("The lagged paths are not stationary: an eigenvalue reaches 1. Lower them.")
 
@@ -213,7 +222,9 @@ class Truth:
         """Return the true effects of the ``within_between`` model, raw units.
 
         Each is the population regression at its level: Σ_xx⁻¹ Σ_xy of the implied covariance. With lag 1
-        the outcome's own previous value is among the predictors and comes back as ``own_lag``.
+        the outcome's own previous value is among the predictors and comes back as ``own_lag``. With both parts of an
+        interaction on the outcome among the predictors its value comes back as ``a.within:b.within`` (lag 0): exact
+        where no predictor is itself moved by an interaction and no lagged path leads to the outcome or its predictors.
         """
         at, xs = self.names.index(outcome), [self.names.index(one) for one in predictors]
         within_covariance = self.covariance("session")
@@ -236,6 +247,9 @@ class Truth:
             found[f"{name}.contextual"] = found[f"{name}.between_client"] - float(slope)
         if self.reactivity is not None and not lag and self.reactivity.target == outcome:
             found[f"{self.reactivity.source}.within.sd"] = self.reactivity.sd
+        for one in self.interactions:
+            if not lag and one.target == outcome and {one.source, one.by} <= set(predictors):
+                found[f"{one.source}.within:{one.by}.within"] = one.value
         return found
 
     def chain(self, responses: Sequence[str], *, final: bool = False) -> dict[str, float]:
@@ -314,7 +328,7 @@ class Truth:
 
     # ---- helpers ---------------------------------------------------------------------------------------
 
-    def _position(self, name: str, path: Path) -> int:
+    def _position(self, name: str, path: Path | Interaction) -> int:
         if name not in self.names:
             raise ValueError(f"The path {path} names {name!r}. Responses are: {', '.join(self.names)}.")
         return self.names.index(name)

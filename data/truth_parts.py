@@ -105,6 +105,25 @@ class Reactivity:
 
 
 @dataclass(frozen=True, slots=True)
+class Interaction:
+    """Two ratings of a session that act together: ``value · e_source · e_by`` is added to the target's deviation.
+
+    ``value`` is in points of the target per point of the source and point of ``by``, both as within-client deviations
+    of the session. What is added travels on along the session paths and moves the target's mean by
+    ``value · cov(e_source, e_by)``. The implied moments of :class:`~safezone.data.truth.Truth` are exact without it.
+    """
+
+    source: str
+    by: str
+    target: str
+    value: float
+
+    def __str__(self) -> str:
+        """Return the interaction as it is read."""
+        return f"{self.source}:{self.by} -> {self.target}"
+
+
+@dataclass(frozen=True, slots=True)
 class FinalOutcome:
     """Baseline and final outcome, on the metric of the symptoms (PHQ-9, 0–27; lower is better).
 

@@ -14,19 +14,19 @@ from ..data.time import Course, TimeAxis, course, time_axis
 from .columns import Base, FixedPart, bases, fixed_part, raw_values
 from .degenerate import refuse_degenerate
 from .design import (
-    CourseGrid,
     Design,
     Effect,
     Factor,
     Floats,
-    Groups,
     Interaction,
     Ints,
     Measure,
     Path,
     RowAccount,
 )
+from .design_parts import CourseGrid, Groups
 from .families import laws
+from .interactions import products_of
 from .options import fault, pooled_moderators, resolve
 from .parameters import default_priors, with_overrides
 from .raters import rater_notes
@@ -123,6 +123,9 @@ def build(study: Study, kind: str, name: str, options: ModelSection) -> Design:
         account=RowAccount(len(study.sessions), len(rows), tuple(excluded)),
         notes=_notes(study, options, known_therapists, code["client"]),
         surface=surface_of(study, options, rows, part, predictors) if kind == "congruence" else None,
+        products=products_of(
+            options, observed.within if options.centring == "observed" else x, code["client"], time.columns
+        ),
     )
     design = dataclasses.replace(design, paths=nuisance_paths(design))
     design = dataclasses.replace(design, account=_account(study, design, axis.values))

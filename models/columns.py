@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from .design import Column, Factor, Floats, Holes, Ints, Part
+from .design import Column, Factor, Floats, Ints, Part
+from .design_parts import Holes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,7 +25,7 @@ def refuse_degenerate(study: Study, design: Design) -> None:
     ------
     InputError
         One client; one session for each client; columns that are exact combinations of others (a
-        residual SD of zero would have unbounded density).
+        residual SD of zero would have unbounded density); products that are the same in all sessions of a client.
     """
     faults: list[Fault] = []
     if design.clients < 2:
@@ -36,9 +36,22 @@ def refuse_degenerate(study: Study, design: Design) -> None:
         remedy = "Add sessions, or analyse the single ratings elsewhere."
         faults.append(fault(study, design.name, "outcome", rule, "one session per client", remedy))
     if not faults:
-        faults.extend(_collinear(study, design))
+        faults.extend([*_collinear(study, design), *_constant(study, design)])
     if faults:
         raise InputError(*faults)
+
+
+def _constant(study: Study, design: Design) -> list[Fault]:
+    """Find products of two ratings that do not vary within any client."""
+    if design.products is None:
+        return []
+    rule = "The product of the two deviations is the same in all sessions of a client."
+    remedy = "It takes clients with three or more sessions in which both ratings vary; remove the interaction."
+    return [
+        fault(study, design.name, "interactions", rule, name, remedy)
+        for name, column in zip(design.products.names, design.products.columns.T, strict=True)
+        if float(np.abs(column).max()) < TOLERANCE
+    ]
 
 
 def _collinear(study: Study, design: Design) -> list[Fault]:

@@ -26,7 +26,8 @@ use for them). Any sampler must produce exactly these:
 ``between_therapist[predictor]``                    B between therapists
 ``surface_within[surface_term]``                    congruence: b1 … b5 of deviations from the latent means
 ``surface_between[surface_term]``                   congruence: b1 … b5 of the clients' usual ratings
-``moderation[interaction]``                         F column × within deviation, names ``safety:anxiety``
+``moderation[interaction]``                         F column × within deviation, names ``safety:anxiety``;
+                                                    then :attr:`Design.products`, names ``safety:alliance``
 ``own_lag``                                         φ, the outcome's own previous value
 ``nuisance[path]``                                  remaining paths of A and Φ, see ``Design.paths``
 ``sd_client[client_effect]``                        SDs of d (``intercept``, ``time``) and of within slopes
@@ -72,6 +73,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.config import Family, Level, ModelSection
+from .design_parts import CourseGrid, Groups, Holes, Surface
+from .interactions import Products
 from .priors import Prior
 from .surface import TERMS
 
@@ -197,89 +200,6 @@ class Interaction:
     column: int
 
 
-@dataclass(frozen=True)
-class Groups:
-    """A moderator with many categories, partially pooled.
-
-    Parameters
-    ----------
-    name
-        The variable.
-    level
-        Where it varies.
-    categories
-        Its categories.
-    row
-        Category of each row, shape (rows,).
-    """
-
-    name: str
-    level: Level
-    categories: tuple[str, ...]
-    row: Ints
-
-
-@dataclass(frozen=True)
-class Holes:
-    """Missing numeric covariates: ``F[row, column] = multiplier · value[unit]``, value ~ N(0, 1).
-
-    Parameters
-    ----------
-    row, column, unit
-        Positions, shape (holes,). One unit (client, therapist, session) fills several rows and columns.
-    multiplier
-        Product of the other factors of the column.
-    names
-        Name of the covariate of each unit, length (units,).
-    """
-
-    row: Ints
-    column: Ints
-    unit: Ints
-    multiplier: Floats
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class CourseGrid:
-    """The course over time, evaluated on a grid from the first to the last observed time.
-
-    Parameters
-    ----------
-    option
-        ``linear``, ``spline(3)``, …
-    times
-        Raw times, shape (grid,).
-    columns
-        Time columns of F (internal scale), shape (grid, time columns).
-    client_z, therapist_z
-        Columns of the random effects (1, time, …; 0 for within slopes), shape (grid, effects).
-    """
-
-    option: str
-    times: Floats
-    columns: Floats
-    client_z: Floats
-    therapist_z: Floats
-
-
-@dataclass(frozen=True)
-class Surface:
-    """Two raters' ratings as a quadratic surface (congruence); both predictors share one centre and one unit.
-
-    Parameters
-    ----------
-    usual
-        Where a client's usual rating is taken: for each column of F the value at which it is held (the mean of time
-        and of session-level covariates), NaN where the client's own value counts, shape (fixed,).
-    between
-        Observed centring only: the clients' mean ratings, shape (rows, 2), else (rows, 0).
-    """
-
-    usual: Floats
-    between: Floats
-
-
 @dataclass(frozen=True, slots=True)
 class RowAccount:
     """What became of the session rows.
@@ -369,6 +289,8 @@ class Design:
         What became of the rows.
     surface
         The quadratic surface of two predictors in place of their linear effects.
+    products
+        Products of two predictors' within deviations, columns of the outcome's equation only.
     """
 
     kind: str
@@ -410,6 +332,7 @@ class Design:
     account: RowAccount
     notes: tuple[str, ...] = field(default=(), metadata={"fingerprint": False})
     surface: Surface | None = None
+    products: Products | None = None
 
     @property
     def family(self) -> Family:
@@ -488,8 +411,11 @@ class Design:
             coords["start_path"] = [path.name for path in self.initial_paths]
         if self.surface is not None:
             coords["surface_term"] = list(TERMS)
-        if self.interactions:
-            coords["interaction"] = [interaction.name for interaction in self.interactions]
+        moderation = [interaction.name for interaction in self.interactions]
+        if self.products is not None:
+            moderation += self.products.names
+        if moderation:
+            coords["interaction"] = list(moderation)
         if self.groups is not None:
             coords["group"] = list(self.groups.categories)
             coords["group_effect"] = ["intercept", *predictors]

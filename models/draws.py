@@ -15,6 +15,7 @@ import numpy as np
 
 from .design import Design, Floats, Ints
 from .families import offset
+from .interactions import products
 from .parameters import family_parameters
 from .surface import VARIABLES, terms
 from .surface_design import level_columns
@@ -201,6 +202,19 @@ class System:
             total += groups[:, :, 0] + np.einsum("srk,srk->sr", groups[:, :, 1:], deviation)
         return total
 
+    def products(self, rows: Ints, values: Floats) -> Floats:
+        """Return Σ δ p at rows, p from the values of all sessions of a client, shape (draws, rows) or (1, 1)."""
+        design = self.design
+        if design.products is None:
+            return np.zeros((1, 1))
+        columns = design.products.columns[rows][:, :, None]
+        if design.latent:
+            course = design.F[:, [column.part == "time" for column in design.fixed]]
+            ratings = np.moveaxis(values[:, :, : len(design.predictors)], 0, -1)
+            columns = products(ratings, design.products.pairs, design.client, course)[rows]
+        slopes = self.draws["moderation"][:, len(design.interactions) :]
+        return np.asarray(np.einsum("rps,sp->sr", np.broadcast_to(columns, (*columns.shape[:2], self.count)), slopes))
+
     # --- expectations ------------------------------------------------------------------------------
 
     def outcome(self, rows: Ints, values: Floats) -> Floats:
@@ -221,7 +235,7 @@ class System:
         if not design.predictors:
             return np.asarray(np.broadcast_to(total, (self.count, len(rows))))
         if design.latent:
-            beside = self.within(rows, values) + self.surface(rows, values)
+            beside = self.within(rows, values) + self.surface(rows, values) + self.products(rows, values)
             return self._series(len(design.predictors), rows, values, total + beside)
         if design.surface is not None:
             return np.asarray(total + self.surface(rows, values))
@@ -230,7 +244,7 @@ class System:
             total = total + draws["between_therapist"] @ design.x_therapist[rows].T
         if design.own_lag:
             total = total + draws["own_lag"][:, None] * design.y_previous[rows]
-        return np.asarray(total + self.within(rows, values))
+        return np.asarray(total + self.within(rows, values) + self.products(rows, values))
 
     def predictor(self, k: int, rows: Ints, values: Floats) -> Floats:
         """Return the expectation of a predictor at rows given earlier responses, shape (draws, rows)."""

@@ -45,6 +45,7 @@ def within_between_estimands(design: Design) -> tuple[Estimand, ...]:
         found += _slopes(design, k)
         found += _differences(design, k)
         found += _conditional(design, k)
+        found += _interactions(design, k)
     if design.own_lag:
         meaning = f"How much of a session's deviation in {design.outcome.label} is left in the next session."
         found += both_scales(
@@ -257,6 +258,44 @@ def _moderation(design: Design, i: int, interaction: Interaction) -> list[Estima
         points = {f"{factor.variable}=-1sd": -1.0, f"{factor.variable}=+1sd": 1.0}
     for words, value in points.items():
         found += _effect_at(design, k, f"{x.name}.within[{words}]", at(value))
+    return found
+
+
+def _interactions(design: Design, k: int) -> list[Estimand]:
+    """Products of within deviations, and the within effect in sessions low and high on the other predictor."""
+    if design.products is None:
+        return []
+    found: list[Estimand] = []
+    for i, (a, b) in enumerate(design.products.pairs):
+        if a == k:
+            found += _interaction(design, len(design.interactions) + i, k, b)
+    return found
+
+
+def _interaction(design: Design, i: int, k: int, other: int) -> list[Estimand]:
+    x, z = design.predictors[k], design.predictors[other]
+
+    def spread(posterior: xr.Dataset) -> xr.DataArray:
+        return _like(posterior, within_sds(design, posterior)[:, other])
+
+    def product(posterior: xr.Dataset) -> xr.DataArray:
+        return posterior["moderation"].isel(interaction=i, drop=True)
+
+    def at(value: float) -> Draws:
+        return lambda p: p["within"].isel(predictor=k, drop=True) + value * product(p) * spread(p)
+
+    found = list(
+        both_scales(
+            f"{x.name}.within:{z.name}.within",
+            "session",
+            (f"{outcome_unit(design)} per {x.unit or 'unit'} and {z.unit or 'unit'}", "SD per SD and SD"),
+            f"How much the within effect of {x.label} changes with {z.label} above what is usual for the client.",
+            lambda p: product(p) * (outcome_sd(design) / (x.sd * z.sd)),
+            lambda p: product(p) * spread(p) * _ratio(design, p, k, "session"),
+        )
+    )
+    for words, value in (("-1sd", -1.0), ("+1sd", 1.0)):
+        found += _effect_at(design, k, f"{x.name}.within[{z.name}.within={words}]", at(value))
     return found
 
 

@@ -235,6 +235,7 @@ class Form:
                 self._moderation(columns, effects)
             else:
                 self._observed(columns)
+            self._products(columns)
         return Equation(columns, effects, sources, "sd_residual" if outcome else f"sd_predictor_residual[{name}]")
 
     def _outcome_effects(self, effects: dict[tuple[str, str], Poly]) -> None:
@@ -259,6 +260,14 @@ class Form:
                     product_key = f"F{j}*{key}"
                     self.arrays[product_key] = design.F[:, j] * self.arrays[key]
                 add(columns, product_key, times(minus, expected))
+
+    def _products(self, columns: dict[str, Poly]) -> None:
+        """δ · p, with p of observed deviations: a column like any other."""
+        products = self.design.products
+        if products is not None:
+            for n, name in enumerate(products.names):
+                self.arrays[f"product{n}"] = products.columns[:, n]
+                columns[f"product{n}"] = poly(f"moderation[{name}]")
 
     def _expectation(self, predictor: int) -> dict[str, Poly]:
         """Return the fixed part of a predictor, own and through the predictors that explain it."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from .design import Design, Floats, Ints
 from .families import observe, offset
-from .multilevel_outcome import outcome_part, surface_part, within_part
+from .multilevel_outcome import outcome_part, product_part, surface_part, within_part
 from .multilevel_parameters import Builder, dot, join
 from .surface_design import level_columns
 
@@ -80,6 +80,7 @@ def latent_responses(
             elif clients is not None and _multiplies_deviation(design):
                 deviation = _deviations(design, fixed, means, values, (now, before), (intercept, slopes))
                 mean = mean + within_part(builder, fixed, deviation, clients)
+            mean = mean + product_part(builder)
         else:
             mean = mean + intercept[target]
             if slopes is not None:

@@ -69,6 +69,14 @@ def within_part(builder: Builder, fixed: Tensor | Floats, deviation: Sequence[An
     return eta
 
 
+def product_part(builder: Builder) -> Tensor | float:
+    """Products of two predictors' observed within deviations, Σ δ p."""
+    design = builder.design
+    if design.products is None:
+        return 0.0
+    return dot(design.products.columns, builder.parameter("moderation")[len(design.interactions) :])
+
+
 def surface_part(builder: Builder, place: str, ratings: Sequence[Tensor | Floats]) -> Tensor:
     """b1 x + b2 z + b3 x² + b4 xz + b5 z² of a session's deviations, or of what is usual for the client."""
     b = builder.parameter(VARIABLES[place])
@@ -91,7 +99,7 @@ def observed_part(builder: Builder, fixed: Tensor | Floats, clients: Tensor | No
     if design.own_lag:
         eta = eta + builder.parameter("own_lag") * design.y_previous
     deviation = [design.x[:, k] for k in range(len(design.predictors))]
-    return cast("Tensor", eta + within_part(builder, fixed, deviation, clients))
+    return cast("Tensor", eta + within_part(builder, fixed, deviation, clients) + product_part(builder))
 
 
 def plain_outcome(builder: Builder, eta: Tensor, parameters: dict[str, Tensor]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..data.errors import Fault, InputError
 from ..data.time import default_axis
 from .families import laws
+from .interactions import interaction_faults
 from .raters import rater_faults
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
         "time_axis",
         "random_slopes",
         "moderators",
+        "interactions",
         "covariates",
         "centring",
         "max_gap",
@@ -210,6 +212,7 @@ def _shape(study: Study, name: str, kind: str, options: ModelSection) -> list[Fa
         add("predictors", "The model needs at least one predictor.", None, _choices(numbers))
     if kind == "congruence":
         faults.extend(rater_faults(study, name, options))
+    faults.extend(interaction_faults(study, name, options))
     slopes = ("time", *options.predictors) if options.time != "none" else options.predictors
     for slope in options.random_slopes or ():
         if slope not in slopes:

@@ -87,7 +87,7 @@ def _sampled(design: Design) -> Iterator[tuple[str, str | None]]:
     if design.fixed:
         yield "fixed", "term"
     yield from _sampled_slopes(design)
-    if design.interactions:
+    if design.interactions or design.products is not None:
         yield "moderation", "interaction"
     if design.own_lag:
         yield "own_lag", None
@@ -177,6 +177,8 @@ def _slot(design: Design, variable: str, element: str | None) -> Slot:
     estimand = text["estimand"].format(**words)
     if variable == "sd_client" and element in labels:
         estimand = f"{element}.within.sd"
+    if variable == "moderation" and design.products is not None and element in design.products.names:
+        estimand += ".within"
     factor, shift = _conversion(design, text["raw"], element)
     symbol = text["symbol"].format(**words)
     return Slot(variable, element, estimand, symbol, text["meaning"].format(**words), factor, shift)
@@ -198,8 +200,7 @@ def _conversion(design: Design, rule: str, element: str | None) -> tuple[float, 
         case "path" if predictor is not None:
             factor = predictor.sd / sd
         case "moderation":
-            interaction = next(i for i in design.interactions if i.name == element)
-            factor = design.predictors[interaction.predictor].sd * _size(design.fixed[interaction.column]) / sd
+            factor = _moderation_unit(design, element or "") / sd
         case "surface":
             factor = design.predictors[0].sd ** int(ORDER[TERMS.index(element or "")]) / sd
         case "effect":
@@ -211,6 +212,15 @@ def _conversion(design: Design, rule: str, element: str | None) -> tuple[float, 
         case "predictor_sd" if predictor is not None:
             factor = 1.0 / predictor.sd
     return factor, shift
+
+
+def _moderation_unit(design: Design, element: str) -> float:
+    """Return raw units of what a moderation multiplies per internal unit: deviation × column, or two deviations."""
+    if design.products is not None and element in design.products.names:
+        pair = design.products.pairs[design.products.names.index(element)]
+        return math.prod(design.predictors[k].sd for k in pair)
+    interaction = next(i for i in design.interactions if i.name == element)
+    return design.predictors[interaction.predictor].sd * _size(design.fixed[interaction.column])
 
 
 def _size(column: Column) -> float:

@@ -11,6 +11,7 @@ import pandas as pd
 from ..data.time import previous_row, usual_step
 from .columns import raw_values
 from .design import Floats, Ints
+from .interactions import interacting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,7 @@ def select(study: Study, options: ModelSection, times: Floats) -> Selection:
 
     A row needs a rating of the outcome (or, with latent centring, of a predictor), a known category of
     every categorical covariate and, where the model has time, a known time. Missing numbers are
-    integrated by the model instead. Observed centring needs every rating of the row.
+    integrated by the model instead. Observed centring needs every rating of the row, an interaction both of its own.
     """
     outcome = study.sessions[options.outcome].notna().to_numpy()
     ratings = [study.sessions[p].notna().to_numpy() for p in options.predictors]
@@ -54,8 +55,10 @@ def select(study: Study, options: ModelSection, times: Floats) -> Selection:
         rules.append((f"{options.outcome} not rated", outcome))
     else:
         rules.append(("neither outcome nor predictors rated", np.any([outcome, *ratings], axis=0)))
-    if options.centring == "observed":
-        rules.extend((f"{p} not rated", rating) for p, rating in zip(options.predictors, ratings, strict=True))
+    multiplied = {p for pair in interacting(options) for p in pair}
+    for predictor, rating in zip(options.predictors, ratings, strict=True):
+        if options.centring == "observed" or predictor in multiplied:
+            rules.append((f"{predictor} not rated", rating))
     everything = np.arange(len(study.sessions))
     for variable in main_variables(options):
         if study.variables[variable].categories:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..data.centring import observed_means
-from .design import Design, Floats, Surface
+from .design import Design, Floats
+from .design_parts import Surface
 from .scales import rating
 from .surface import TERMS, VARIABLES, terms
 

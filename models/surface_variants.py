@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .design import Column, Design, Factor, Floats, Holes
+from .design import Column, Design, Factor, Floats
+from .design_parts import Holes
 from .priors import Prior
 from .surface import LEVELS, SHAPES, TERMS, terms
 from .surface_design import observed_parts

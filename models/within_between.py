@@ -28,11 +28,28 @@ Equation
     Options add person-specific slopes :math:`u_c (x - m)`, cross-level moderation
     :math:`\delta z (x - m)` and partially pooled groups.
 
+    ``interactions`` add :math:`\delta_{kl}\, p_{kl,ict}` to the outcome's equation, and to no other:
+
+    .. math::
+
+        p_{kl,ict} = \tilde x_k \tilde x_l - \overline{\tilde x_k \tilde x_l}_{\cdot ct}, \qquad
+        \tilde x_{kict} = x_{kict} - \bar x_{k\cdot ct} - (t_{ict} - \bar t_{\cdot ct})'\hat b_k
+
+    the product of two deviations from the client's *observed* means (over its sessions in the model) and from the
+    common course over the model's columns of time *t*. Main effects stay latent-centred; a product of two latent
+    deviations would have no closed integral. The product of observed ones is centred within clients, so that it
+    carries no difference between them, and its slope is that of the latent product: with *n* independent normal
+    sessions :math:`E[(x_k - m_k)(x_l - m_l)\, p] = E[p^2]`, whatever *n* and the correlation of the two (see
+    :mod:`safezone.models.interactions`). A session in which one of the two was not rated cannot carry the product and
+    is left out and counted.
+
 Parameters, in the language of therapy
     ``safety.within``: a session one point safer than usual for this client. ``safety.between_client``:
     two clients of one therapist whose usual safety differs by one point. ``safety.between_therapist``:
     two therapists whose clients' usual safety differs by one point. ``safety.contextual``: between minus
     within: what being a safer client adds to having a safer session. ``own_lag``: inertia.
+    ``risk.within:safety.within``: how much more a riskier session goes with the outcome when it is also one point
+    safer than usual for this client.
 
 Assumptions
     Normal latent means; clients' and therapists' slopes of time are independent of their latent means.
@@ -83,6 +100,8 @@ def equation(design: Design) -> str:
         terms.append(f"\\sum_k u_{{k,c}} {deviation}")
     if design.interactions:
         terms.append(f"\\sum_k \\delta_k z {deviation}")
+    if design.products is not None:
+        terms.append("\\sum_{kl} \\delta_{kl} p_{kl,i}")
     if design.groups is not None:
         terms.append(f"\\gamma_{{0g}} + \\sum_k \\gamma_{{kg}} {deviation}")
     therapists = design.has_therapists
@@ -95,6 +114,8 @@ def equation(design: Design) -> str:
         own = "g_{k0} + F_i'g_k + " if design.fixed else "g_{k0} + "
         level = "m_{k,c} + m_{k,t}" if therapists else "m_{k,c}"
         lines.append(f"x_{{ki}} &= {own}{level} + e_{{ki}}")
+    if design.products is not None:
+        lines.append("p_{kl,i} &= \\tilde x_{ki} \\tilde x_{li} - \\overline{\\tilde x_{k} \\tilde x_{l}}_{c}")
     return " \\\\\n".join(lines)
 
 

@@ -180,7 +180,7 @@ def _values(n: Numbers, key: str, model: ModelResults, row: pd.Series, kind: Kin
         "k": parts.get("k", ""),
         "g": talk.label(label_of(model, parts.get("g", ""))),
         "when": _when(model, str(row["estimand"]), talk),
-        "where": _where(model, parts, talk),
+        "where": _where(model, kind, parts, talk),
         "ref": reference_of(model, parts.get("g", "")),
         "one_x": talk.unit(unit_of(model, parts.get("x", ""), per), 0),
         "one_m": talk.unit(unit_of(model, parts.get("m", ""), per), 0),
@@ -232,10 +232,11 @@ def _movement(value: str, *, positive: bool) -> str:
     return "rose" if positive else "fell"
 
 
-def _where(model: ModelResults, parts: Mapping[str, str], talk: Language) -> str:
+def _where(model: ModelResults, kind: Kind, parts: Mapping[str, str], talk: Language) -> str:
     if "v" not in parts:
         return ""
     key = {"-1sd": "low", "+1sd": "high"}.get(parts["v"], "category")
+    key += "_within" if kind.name == "interaction_at" else ""
     return talk.say(f"where.{key}", m=talk.label(label_of(model, parts["m"])), v=parts["v"])
 
 

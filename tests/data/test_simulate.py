@@ -16,7 +16,7 @@ import pytest
 from safezone.data.reliability import decompose
 from safezone.data.simulate import Missingness, Simulated, SimulationDesign, simulate
 from safezone.data.truth import Truth
-from safezone.data.truth_parts import Events, Path, Reactivity
+from safezone.data.truth_parts import Events, Interaction, Path, Reactivity
 
 CLIENTS, SESSIONS, THERAPISTS = 20_000, 10, 4_000
 LARGE = SimulationDesign(clients=CLIENTS, sessions=SESSIONS, therapists=THERAPISTS, dropout=False)
@@ -190,6 +190,55 @@ def test_reactivity_differs_between_clients_as_told():
     implied = truth.covariance("session")[names.index("exploration"), names.index("exploration")]
     observed = (free["exploration"] ** 2).sum() / (len(free) - 3000)
     assert observed == pytest.approx(implied, rel=0.03)
+
+
+def test_an_interaction_moves_its_target_and_what_follows_from_it_and_nothing_else():
+    plan = SimulationDesign(clients=40, sessions=6, therapists=4, dropout=False)
+    truth = replace(Truth(), lagged=(), events=replace(Truth().events, after_repair=0.0))
+    before = simulate(plan, truth, seed=2)
+    nothing = replace(truth, interactions=(Interaction("safety", "alliance", "exploration", 0.0),))
+    pd.testing.assert_frame_equal(
+        simulate(plan, nothing, seed=2).sessions, before.sessions
+    )  # no random number is spent
+    acting = replace(truth, interactions=(Interaction("safety", "alliance", "exploration", 0.5),))
+    after = simulate(plan, acting, seed=2)
+    for name in ("therapist_safety", "safety", "alliance", "rupture", "repair"):
+        assert after.sessions[name].equals(before.sessions[name]), name
+    moved = after.sessions["exploration"] - before.sessions["exploration"]
+    trend = truth["safety"].trend * np.log(before.sessions["session"])
+    latent = before.latent.set_index("client").loc[before.sessions["client"]].reset_index(drop=True)
+    safety = before.sessions["safety"] - latent["safety"] - truth["safety"].mean - trend
+    alliance = before.sessions["alliance"] - latent["alliance"] - truth["alliance"].mean
+    alliance = alliance - truth.total("session")[2, 1] * trend  # trends travel along the paths
+    trend_of_therapists = truth["therapist_safety"].trend * np.log(before.sessions["session"])
+    safety = safety - truth.total("session")[1, 0] * trend_of_therapists
+    alliance = alliance - truth.total("session")[2, 0] * trend_of_therapists
+    known = moved.notna() & safety.notna() & alliance.notna()
+    assert np.allclose(moved[known], (0.5 * safety * alliance)[known], atol=1e-10)
+    further = after.sessions["post_session"] - before.sessions["post_session"]
+    known &= further.notna()
+    assert np.allclose(further[known], 0.4 * moved[known], atol=1e-10)  # exploration -> post_session is 0.4
+
+
+def test_a_truth_knows_the_interactions_of_a_model_that_has_both_ratings():
+    truth = replace(Truth(), interactions=(Interaction("safety", "alliance", "exploration", 0.5),))
+    assert truth.within_between("exploration", ["alliance", "safety"])["safety.within:alliance.within"] == 0.5
+    assert not [name for name in truth.within_between("exploration", ["safety"]) if ":" in name]
+    assert not [name for name in truth.within_between("post_session", ["alliance", "safety"]) if ":" in name]
+    assert not [name for name in truth.within_between("exploration", ["alliance", "safety"], 1) if ":" in name]
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        (("safety", "symptoms", "exploration"), "two responses before its target"),
+        (("safety", "safety", "exploration"), "two responses before its target"),
+        (("safety", "trust", "exploration"), "names 'trust'"),
+    ],
+)
+def test_an_interaction_that_cannot_be_is_refused(parts, words):
+    with pytest.raises(ValueError, match=words):
+        Truth(interactions=(Interaction(*parts, 0.1),))
 
 
 def logistic(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

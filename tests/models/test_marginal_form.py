@@ -38,6 +38,39 @@ DESIGNS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {},
         {"outcome": "depth", "predictors": ("safety", "alliance"), "moderators": ("anxiety", "arm"), "time": "linear"},
     ),
+    "products": (
+        "within_between",
+        {"missing": 0.15},
+        {
+            "outcome": "depth",
+            "predictors": ("safety", "alliance"),
+            "interactions": ("alliance:safety",),
+            "time": "linear",
+            "random_slopes": ("time",),
+        },
+    ),
+    "products_moderated": (
+        "within_between",
+        {},
+        {
+            "outcome": "depth",
+            "predictors": ("safety", "alliance"),
+            "interactions": ("safety:alliance",),
+            "moderators": ("anxiety",),
+        },
+    ),
+    "products_observed": (
+        "within_between",
+        {"missing": 0.1},
+        {
+            "outcome": "depth",
+            "predictors": ("safety", "alliance"),
+            "interactions": ("safety:alliance",),
+            "moderators": ("arm",),
+            "centring": "observed",
+            "random_slopes": ("safety",),
+        },
+    ),
     "lagged": (
         "within_between",
         {},

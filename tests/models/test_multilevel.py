@@ -172,6 +172,20 @@ CHOICES: dict[str, tuple[str, dict[str, Any]]] = {
         "within_between",
         {"outcome": "depth", "predictors": ["safety"], "lag": 1, "centring": "observed", "moderators": ["arm"]},
     ),
+    "products": (
+        "within_between",
+        {
+            "outcome": "depth", "predictors": ["safety", "alliance"], "interactions": ["alliance:safety"],
+            "random_slopes": ["safety"], "moderators": ["anxiety"], "time": "linear",
+        },
+    ),
+    "products_observed": (
+        "within_between",
+        {
+            "outcome": "depth", "predictors": ["safety", "alliance"], "interactions": ["safety:alliance"],
+            "centring": "observed",
+        },
+    ),
     "nested_only": ("within_between", {"outcome": "depth", "predictors": ["safety"], "therapist_level": False}),
 }  # fmt: skip
 
@@ -212,6 +226,7 @@ def prior_draws(design: Design) -> tuple[Any, xr.Dataset]:
 @pytest.mark.parametrize(("choice", "family"), [
     *((choice, "gaussian") for choice in CHOICES), ("lagged", "student_t"), ("variance_ar1", "student_t"),
     ("growth", "ordinal"), ("within_between", "bernoulli"), ("growth", "beta"), ("growth", "negative_binomial"),
+    *(("products", family) for family in laws() if family != "gaussian"),
 ])  # fmt: skip
 def test_numpy_and_pymc_state_the_same_likelihood(choice: str, family: str) -> None:
     from pymc.model.transform.conditioning import remove_value_transforms
