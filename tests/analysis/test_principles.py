@@ -153,6 +153,38 @@ def test_the_studys_own_model_answers_where_it_asks_the_same(harbour):
     assert questions["C1", "same session"].model == "theory_within_between_exploration_safety"
 
 
+@pytest.mark.parametrize(
+    ("row", "outcome", "source", "by"),
+    [("T3b", "post_session", "alliance", "therapist_safety"), ("C2", "post_session", "exploration", "safety")],
+)
+def test_a_row_of_two_ratings_that_act_together_gets_a_model_with_their_interaction(harbour, row, outcome, source, by):
+    question = asked(harbour)[row, ""]
+    assert question.obstacle is None
+    assert question.model == f"theory_within_between_{outcome}_{source}_{by}_{source}_by_{by}"
+    assert question.estimand == {f"{source}.within:{by}.within": 1.0}
+
+
+def test_a_model_without_the_interaction_asks_something_else(harbour, tmp_path):
+    for file in harbour.parent.glob("*.csv"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    text = harbour.read_text(encoding="utf-8")
+    table = (
+        'kind = "within_between"\noutcome = "post_session"\npredictors = ["exploration", "safety"]\ntime = "linear"\n'
+    )
+    own = f'\n[models.plain]\n{table}\n[models.acting]\n{table}interactions = ["exploration:safety"]\n'
+    (tmp_path / "study.toml").write_text(text + own, encoding="utf-8")
+    assert asked(tmp_path / "study.toml")["C2", ""].model == "acting"
+    (tmp_path / "study.toml").write_text(text + own.partition("[models.acting]")[0], encoding="utf-8")
+    assert asked(tmp_path / "study.toml")["C2", ""].model.startswith("theory_")
+
+
+def test_without_risk_or_exploration_the_row_of_risk_taking_names_the_role(harbour, tmp_path):
+    question = asked(without(harbour, tmp_path, "exploration"))["C2", ""]
+    assert question.obstacle is not None
+    assert question.obstacle.kind == "needs"
+    assert [slot.name for slot in question.missing] == ["risk"]
+
+
 def test_a_study_may_say_which_of_its_models_answers_a_row(harbour, tmp_path):
     for file in harbour.parent.glob("*.csv"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
