@@ -127,11 +127,12 @@ class _Chooser:
         self._estimands: dict[str, frozenset[str] | Obstacle] = {}
 
     def ask(self, principle: Principle, alternatives: Sequence[Test]) -> Question:
-        """Return the first alternative that can be answered, else the first with what stands in the way."""
-        asked = [self._question(principle, test) for test in alternatives]
-        for one in asked:
-            if one.obstacle is None:
-                return one
+        """Return the first alternative that can be answered, else the one that lacks least."""
+        asked = []
+        for test in alternatives:  # one by one: an alternative that is not needed adds no model
+            asked.append(self._question(principle, test))
+            if asked[-1].obstacle is None:
+                return asked[-1]
         return min(asked, key=lambda one: len(one.missing))
 
     def _question(self, principle: Principle, test: Test) -> Question:
@@ -235,8 +236,12 @@ def model_name(options: ModelSection) -> str:
     --------
     >>> model_name(ModelSection(kind="within_between", outcome="depth", predictors=("safety",), lag=1))
     'theory_within_between_depth_safety_next'
+    >>> model_name(ModelSection(kind="chain", session=("safety -> alliance", "alliance -> depth")))
+    'theory_chain_depth'
     """
-    parts = [str(options.kind), str(options.outcome), *options.predictors, *options.covariates, *options.moderators]
+    paths = (*options.session, *options.client)
+    outcome = options.outcome or options.final or paths[-1].rpartition("->")[2].strip()
+    parts = [str(options.kind), outcome, *options.predictors, *options.covariates, *options.moderators]
     parts += [re.sub(r"\s*:\s*", "_by_", pair) for pair in options.interactions]
     parts += [re.sub(r"\W", "", options.time)] if options.kind == "growth" and options.time else []
     parts += ["next"] if options.lag else []

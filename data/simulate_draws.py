@@ -113,7 +113,7 @@ def draw_trajectories(
     burn_in = BURN_IN if lagged.any() else 0
     for step in range(-burn_in, length):
         shocks = rng.normal(size=(count, width)) * spread + previous @ lagged.T + bonus
-        previous = _propagate(shocks, paths, reactivity, truth, truth.interactions)
+        previous = _propagate(shocks, paths, reactivity, truth, truth.interactions, max(step, 0))
         if step < 0:
             continue
         time = np.where(log, np.log(step + 1.0), float(step))
@@ -130,7 +130,12 @@ def draw_trajectories(
 
 
 def _propagate(
-    shocks: Array, paths: Array, reactivity: Array, truth: Truth, interactions: Sequence[Interaction] = ()
+    shocks: Array,
+    paths: Array,
+    reactivity: Array,
+    truth: Truth,
+    interactions: Sequence[Interaction] = (),
+    step: int = 0,
 ) -> Array:
     """Send shocks along the within-client paths in causal order: y = (I − A_c)⁻¹ shocks, and products on the way."""
     found = shocks.copy()
@@ -141,8 +146,8 @@ def _propagate(
             found[:, target] += reactivity * found[:, truth.names.index(own.source)]
         for one in interactions:
             if truth.names[target] == one.target:
-                product = found[:, truth.names.index(one.source)] * found[:, truth.names.index(one.by)]
-                found[:, target] += one.value * product
+                by = step if one.by == "time" else found[:, truth.names.index(one.by)]
+                found[:, target] += one.value * found[:, truth.names.index(one.source)] * by
     return found
 
 

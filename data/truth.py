@@ -98,9 +98,9 @@ class Truth:
         for level in ("session", "lagged", "client", "therapist"):
             self.matrix(level)
         for one in self.interactions:
-            at = [self._position(name, one) for name in (one.source, one.by, one.target)]
-            if at[0] == at[1] or max(at[:2]) >= at[2]:
-                raise ValueError(f"The interaction {one} needs two responses before its target: {self.names}.")
+            sources = (one.source,) if one.by == "time" else (one.source, one.by)
+            if max(self._position(name, one) for name in sources) >= self._position(one.target, one):
+                raise ValueError(f"The interaction {one} needs responses before its target: {self.names}.")
         if not np.all(np.abs(np.linalg.eigvals(self._transition())) < 1):
             raise ValueError("The lagged paths are not stationary: an eigenvalue reaches 1. Lower them.")
 

@@ -109,7 +109,8 @@ class Interaction:
     """Two ratings of a session that act together: ``value · e_source · e_by`` is added to the target's deviation.
 
     ``value`` is in points of the target per point of the source and point of ``by``, both as within-client deviations
-    of the session. What is added travels on along the session paths and moves the target's mean by
+    of the session; ``by`` may be the source itself, or ``time``: then the source's path changes by ``value`` with each
+    session after the first. What is added travels on along the session paths and moves the target's mean by
     ``value · cov(e_source, e_by)``. The implied moments of :class:`~safezone.data.truth.Truth` are exact without it.
     """
 

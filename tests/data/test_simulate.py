@@ -228,11 +228,27 @@ def test_a_truth_knows_the_interactions_of_a_model_that_has_both_ratings():
     assert not [name for name in truth.within_between("exploration", ["alliance", "safety"], 1) if ":" in name]
 
 
+def test_a_rating_may_act_with_itself_or_with_time():
+    plan = SimulationDesign(clients=60, sessions=6, therapists=4, dropout=False)
+    base = replace(Truth(), lagged=(), session=(), events=replace(Truth().events, after_repair=0.0))
+    acting = (Interaction("safety", "safety", "alliance", 0.3), Interaction("safety", "time", "exploration", 0.2))
+    before, after = (simulate(plan, replace(base, interactions=each), seed=3) for each in ((), acting))
+    latent = before.latent.set_index("client").loc[before.sessions["client"]].reset_index(drop=True)
+    step = before.sessions["session"] - 1
+    trend = base["safety"].trend * np.log(before.sessions["session"])
+    safety = before.sessions["safety"] - latent["safety"] - base["safety"].mean - trend
+    for name, expected in (("alliance", 0.3 * safety**2), ("exploration", 0.2 * safety * step)):
+        moved = after.sessions[name] - before.sessions[name]
+        known = moved.notna() & safety.notna()
+        assert known.sum() > 200
+        assert np.allclose(moved[known], expected[known], atol=1e-10)
+
+
 @pytest.mark.parametrize(
     ("parts", "words"),
     [
-        (("safety", "symptoms", "exploration"), "two responses before its target"),
-        (("safety", "safety", "exploration"), "two responses before its target"),
+        (("safety", "symptoms", "exploration"), "needs responses before its target"),
+        (("exploration", "time", "exploration"), "needs responses before its target"),
         (("safety", "trust", "exploration"), "names 'trust'"),
     ],
 )
