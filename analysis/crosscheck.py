@@ -95,7 +95,9 @@ def data_of(design: Design) -> tuple[Data, int]:
         columns[f"{predictor.name}.between_client"] = between
     for interaction in design.interactions:
         name = design.predictors[interaction.predictor].name
-        columns[interaction.name] = within[name] * design.F[:, interaction.column]
+        columns[interaction.name.replace(":", ".within:", 1)] = within[name] * design.F[:, interaction.column]
+    if design.products is not None:
+        columns |= dict(zip(map(_product, design.products.names), design.products.columns.T, strict=True))
     x = np.column_stack(list(columns.values()))
     z = design.client_z.copy()
     for index, effect in enumerate(design.client_effects):
@@ -176,8 +178,16 @@ def _factors(design: Design) -> dict[str, float]:
     for interaction in design.interactions:
         column = design.fixed[interaction.column]
         scale = design.predictors[interaction.predictor].sd * math.prod(f.scale for f in column.factors)
-        factors[interaction.name] = sd_y / scale
+        factors[interaction.name.replace(":", ".within:", 1)] = sd_y / scale
+    if design.products is not None:
+        for name, pair in zip(design.products.names, design.products.pairs, strict=True):
+            factors[_product(name)] = sd_y / math.prod(design.predictors[k].sd for k in pair)
     return factors
+
+
+def _product(name: str) -> str:
+    """Return the estimand of a product of deviations: ``alliance.within:safety.within``."""
+    return name.replace(":", ".within:") + ".within"
 
 
 def _notes(design: Design, dropped: int, estimated: Estimated) -> list[str]:

@@ -59,6 +59,37 @@ def test_predictors_are_split_at_observed_means_and_incomplete_rows_counted(stud
     assert "1 sessions with a missing value" in found["note"]
 
 
+def test_moderations_and_interactions_are_compared_in_raw_units(example_study):
+    study = read_study(example_study)
+    options = ModelSection(
+        outcome="exploration",
+        predictors=("safety", "alliance"),
+        interactions=("safety:alliance",),
+        moderators=("anxiety",),
+        time="none",
+    )
+    design = build(study, "within_between", "wb", options)
+    names = ("safety.within:alliance.within", "safety.within:anxiety", "alliance.within:anxiety")
+    found = crosscheck(design)(estimates_of(**dict.fromkeys(names, 0.1)))
+    assert found is not None
+    other = {row["estimand"]: (row["other"], row["other_se"]) for row in found["rows"]}
+    assert set(other) == set(names)
+    # Least squares within clients on raw columns: the same slopes but for the weights of the mixed model.
+    table = study.sessions.iloc[design.row][["client", "safety", "alliance", "exploration"]].reset_index(drop=True)
+    table = table[table.notna().all(axis=1)]
+
+    def within(column: pd.Series) -> pd.Series:
+        return column - column.groupby(table["client"]).transform("mean")
+
+    safety, alliance = within(table["safety"]), within(table["alliance"])
+    anxiety = study.clients["anxiety"].reindex(table["client"]).to_numpy()
+    known = ~np.isnan(anxiety)
+    columns = np.column_stack([safety, alliance, safety * anxiety, alliance * anxiety, within(safety * alliance)])
+    slopes = np.linalg.lstsq(columns[known], within(table["exploration"])[known])[0]
+    for name, slope in zip(("safety.within:anxiety", "alliance.within:anxiety", names[0]), slopes[2:], strict=True):
+        assert abs(other[name][0] - slope) < 0.3 * other[name][1], name
+
+
 def test_a_method_that_fails_says_so_instead_of_warning(rng):
     y = np.tile(rng.standard_normal(4), 5)  # no differences between clients: the variance lies on its bound
     client = np.repeat(np.arange(5), 4)
