@@ -178,7 +178,7 @@ def _attachment(study: Study, level: str) -> tuple[str, ...]:
 MODEL = Model(
     kind="chain",
     title="From attachment to outcome",
-    question="Through what do attachment, safety and alliance lead to the outcome, in sessions and between people?",
+    question="Through what do attachment, safety and alliance go with the outcome, in sessions and between people?",
     words=(
         "A multilevel path model: in each session ratings depend on one another as deviations from what is usual for "
         "the client; what is usual for clients and for therapists follows paths of its own, up to the final outcome."

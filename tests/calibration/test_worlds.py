@@ -26,8 +26,8 @@ CHANCE = 0.001
 
 def test_every_world_was_drawn_as_often_as_the_others():
     sizes = {world: len(worlds.read(world)) for world in worlds.WORLDS}
-    assert min(sizes.values()) >= 20
-    assert max(sizes.values()) - min(sizes.values()) <= 2
+    assert min(sizes.values()) == max(sizes.values()) >= 50
+    assert all(len(worlds.read(world, worlds.TIMES)) == 1 for world in worlds.WORLDS)
 
 
 def test_no_study_was_lost():

@@ -20,6 +20,7 @@ import multiprocessing
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
@@ -32,23 +33,23 @@ FOLDER = HERE / "worlds"
 WORLDS = {"true": 1, "null": 0, "reversed": -1}
 SIZE = {"clients": 150, "sessions": 15, "therapists": 25}
 TIMES = 20  # how many times larger the study is from which power is computed
-SEED = 77_000
-PROPOSALS, DRAWS, FREEDOM, K_LIMIT = 4000, 2000, 10.0, 0.7
-# Models that take as long as all others together are left out; their parts are answered by the models that stand in
-# where a study has none of them (X4, X7, T3a), or not at all (R4c, R-c, X3).
-SLOW = ("chain", "dyad", "congruence")
-SESSION_KINDS = ("variance", "growth", "within_between")
+SEED, LARGE = 77_000, 900  # studies are numbered from 0, the large one of a world has a number of its own
+PROPOSALS, DRAWS, FREEDOM, K_LIMIT, R_HAT = 4000, 2000, 10.0, 0.7, 1.01
+# What a study plans by itself and the kernel cannot integrate (a surface on latent means runs in PyMC); the row that
+# needs it asks for observed means.
+LATENT_SURFACE = "congruence"
 
 
 def truth(world: str) -> Any:
     """Return the parameters of a world."""
     from safezone.data.truth import Truth
-    from safezone.data.truth_parts import Events, FinalOutcome, Path, Reactivity
+    from safezone.data.truth_parts import Events, FinalOutcome, Interaction, Path, Reactivity
 
     f = WORLDS[world]
+    agreement = 0.08 * f  # what a squared point of disagreement takes from the session's outcome
     made = Truth(
         session=(
-            Path("therapist_safety", "safety", 0.40 * f),
+            Path("therapist_safety", "safety", 0.75 * f),
             Path("safety", "exploration", 0.40 * f),
             Path("safety", "post_session", 0.45 * f),
             Path("alliance", "post_session", 1.0 * f),
@@ -58,12 +59,21 @@ def truth(world: str) -> Any:
         client=(
             Path("anxiety", "safety", -0.25 * f),
             Path("avoidance", "safety", -0.25 * f),
+            Path("therapist_safety", "safety", 1.0 * f),
             Path("alliance", "post_session", 1.0 * f),
         ),
         therapist=tuple(
             Path(source, target, value * f)
             for source in ("anxiety", "avoidance")
             for target, value in (("alliance", -0.25), ("post_session", -0.50))
+        ),
+        interactions=(
+            Interaction("therapist_safety", "time", "safety", -0.05 * f),
+            Interaction("alliance", "therapist_safety", "post_session", 0.80 * f),
+            Interaction("exploration", "safety", "post_session", 0.35 * f),
+            Interaction("safety", "safety", "post_session", -agreement),
+            Interaction("safety", "therapist_safety", "post_session", 2 * agreement),
+            Interaction("therapist_safety", "therapist_safety", "post_session", -agreement),
         ),
         reactivity=Reactivity("safety", "post_session", 0.30) if world == "true" else None,
         final=FinalOutcome(on_latent=(("safety", -3.0 * f),), arm=0.0, missing_after_dropout=0.0),
@@ -80,23 +90,23 @@ def truth(world: str) -> Any:
     return made.with_series("symptoms", trend=-0.5 if world == "reversed" else 0.0, shape="linear")
 
 
-def replicate(world: str, number: int, times: int = 1, *, everything: bool = False) -> dict[str, Any]:
-    """Draw one study of a world and answer the theory; ``everything`` asks slow models too.
+def replicate(world: str, number: int, times: int = 1) -> dict[str, Any]:
+    """Draw one study of a world and answer the theory.
 
     Returns
     -------
     dict
         ``rows``: per id verdict, probability; per part mean, SD (expected direction), smallest and model.
     """
-    from safezone.analysis import questions
     from safezone.analysis.estimates import estimand_draws
     from safezone.analysis.evidence import Evidence
     from safezone.analysis.findings import findings
     from safezone.analysis.fitting import Task
     from safezone.analysis.mode import MarginalError
+    from safezone.analysis.questions import agenda
     from safezone.data.simulate import SimulationDesign, simulate, write_study
     from safezone.data.study import read_study
-    from safezone.models.catalogue import CATALOGUE, model, plan
+    from safezone.models.catalogue import model, plan
     from safezone.models.compilation import compile_system
 
     started = time.perf_counter()
@@ -111,11 +121,8 @@ def replicate(world: str, number: int, times: int = 1, *, everything: bool = Fal
     with tempfile.TemporaryDirectory() as folder:
         study = read_study(write_study(simulate(design, truth(world), seed=seed), Path(folder) / "study"))
     study = replace(study, config=study.config.model_copy(update={"models": {}}))
-    own = [one for one in plan(study) if not one.lacks and one.kind in SESSION_KINDS]
-    if not everything:
-        kept = tuple(entry for entry in CATALOGUE if entry.kind not in SLOW)
-        questions.CATALOGUE = kept  # type: ignore[attr-defined]  # imported there by name
-    asked = questions.agenda(study, own)
+    own = [one for one in plan(study) if not one.lacks and one.kind != LATENT_SURFACE]
+    asked = agenda(study, own)
     used = {question.model for question in asked.questions if question.model and not question.test.supporting}
     evidence: dict[str, Evidence] = {}
     seconds: dict[str, float] = {}
@@ -128,17 +135,15 @@ def replicate(world: str, number: int, times: int = 1, *, everything: bool = Fal
         task = Task(entry, built, study.config.sampling, study.config.report, {})
         system = entry.system(built)
         if isinstance(system, str):
-            evidence[planned.name] = Evidence(task, "not trusted: left out, it has no closed integral")
-            continue
+            raise TypeError(f"{planned.name} has no closed integral: {system}")
         compiled = compile_system(system)
         try:
-            theta, k_hat = draw(compiled, seed)
+            theta, verdict = draw(compiled, seed)
         except MarginalError as error:
             evidence[planned.name] = Evidence(task, f"not trusted: {error}")
             continue
-        posterior = entry.posterior(built, compiled, theta[None], seed=seed, effects=False)
+        posterior = entry.posterior(built, compiled, theta, seed=seed, effects=False)
         groups = {"estimands": estimand_draws(entry.estimands(built), posterior)}
-        verdict = "trusted" if k_hat < K_LIMIT else f"not trusted: k-hat {k_hat:.2f}"
         evidence[planned.name] = Evidence(task, verdict, "", groups.get)
         seconds[planned.name] = round(time.perf_counter() - begun, 2)
     rows = {}
@@ -166,20 +171,23 @@ def replicate(world: str, number: int, times: int = 1, *, everything: bool = Fal
     return {"world": world, "number": number, "times": times, "rows": rows, "seconds": whole, "models": seconds}
 
 
-def draw(compiled: Any, seed: int) -> tuple[np.ndarray, float]:
+def draw(compiled: Any, seed: int) -> tuple[np.ndarray, str]:
     """Draw from the marginal posterior: proposals from a t at the mode, resampled by their exact density.
 
-    Where their Pareto k̂ is too high, by the shipped importance sampler, which adapts its proposal.
+    Where their Pareto k̂ is too high, by the shipped importance sampler, which adapts its proposal, and where that
+    fails by NUTS.
 
     Returns
     -------
-    theta, shape (DRAWS, n)
+    theta, shape (chains, draws, n)
         Draws.
-    k_hat
-        Pareto k̂ of the importance weights.
+    verdict
+        ``trusted``, or why not.
     """
+    from safezone.analysis.diagnostics import quality
     from safezone.analysis.importance import sample_importance, smooth
     from safezone.analysis.mode import evaluate, find_mode
+    from safezone.analysis.nuts import sample_nuts
 
     mode = find_mode(compiled)
     rng = np.random.default_rng(seed)
@@ -191,9 +199,13 @@ def draw(compiled: Any, seed: int) -> tuple[np.ndarray, float]:
     log_proposal = -0.5 * (FREEDOM + n) * np.log1p((unit**2).sum(axis=1) / FREEDOM)
     weight, k_hat = smooth(evaluate(compiled, theta, threads=1) - log_proposal)
     if k_hat < K_LIMIT:
-        return theta[rng.choice(PROPOSALS, DRAWS, p=weight / weight.sum())], float(k_hat)
+        return theta[rng.choice(PROPOSALS, DRAWS, p=weight / weight.sum())][None], "trusted"
     adapted = sample_importance(compiled, mode, chains=4, draws=DRAWS // 4, seed=seed)
-    return adapted.theta.reshape(-1, n), adapted.pareto_k
+    if adapted.pareto_k < K_LIMIT:
+        return adapted.theta, "trusted"
+    sampled = sample_nuts(compiled, mode, chains=4, draws=DRAWS // 4, warmup=DRAWS // 4, seed=seed)
+    worst = float(np.nanmax(quality(sampled.theta)["rhat"]))
+    return sampled.theta, "trusted" if worst <= R_HAT else f"not trusted: R-hat {worst:.3f}"
 
 
 def _rounded(value: float) -> float | None:
@@ -218,11 +230,11 @@ def read(world: str, times: int = 1) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
-def run(worlds: list[str], replications: int, processes: int, times: int) -> None:
+def run(worlds: list[str], numbers: Sequence[int], processes: int, times: int) -> None:
     """Draw what is missing, worlds in turn."""
     FOLDER.mkdir(exist_ok=True)
     done = {(world, row["number"]) for world in worlds for row in read(world, times)}
-    todo = [(world, number) for number in range(replications) for world in worlds if (world, number) not in done]
+    todo = [(world, number) for number in numbers for world in worlds if (world, number) not in done]
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
         for future in as_completed([pool.submit(_guarded, world, number, times) for world, number in todo]):
             row = future.result()
@@ -251,27 +263,15 @@ def power(parts: list[dict[str, Any]], combine: str, shrink: float, supported: f
 
 
 def row_power(name: str, world: str) -> float:
-    """Return the computed power of a row in a world: from the large study where there is one, else from averages.
+    """Return the computed power of a row in a world, from the large study of that world; NaN without one.
 
-    The averages are those of the posterior means and SDs of the studies themselves: that checks the rule of the verdict
-    and the normal approximation, and not the models' bias, which recovery.py checks.
+    The large study knows the quantities as the models see them (a rating's range cuts off its tails, a model that
+    leaves something out answers what it answers), and shares no client with the studies that are counted.
     """
-    big = next((row["rows"] for row in read(world, TIMES) if "rows" in row), {})
-    if name in big and all(part["mean"] is not None for part in big[name]["parts"]):
-        return power(big[name]["parts"], big[name]["combine"], math.sqrt(TIMES))
-    found = [row["rows"][name] for row in read(world) if "rows" in row and name in row["rows"]]
-    found = [one for one in found if all(part["mean"] is not None for part in one["parts"])]
-    if not found:
+    found = next((row["rows"][name] for row in read(world, TIMES) if name in row["rows"]), None)
+    if found is None or any(part["mean"] is None for part in found["parts"]):
         return math.nan
-    parts = [
-        {
-            "mean": float(np.mean([one["parts"][k]["mean"] for one in found])),
-            "sd": float(np.mean([one["parts"][k]["sd"] for one in found])),
-            "smallest": part["smallest"],
-        }
-        for k, part in enumerate(found[0]["parts"])
-    ]
-    return power(parts, found[0]["combine"], 1.0)
+    return power(found["parts"], found["combine"], math.sqrt(TIMES))
 
 
 def counted() -> dict[tuple[str, str], dict[str, int]]:
@@ -313,5 +313,5 @@ if __name__ == "__main__":
     if arguments.table:
         sys.stdout.write(table() + "\n")
     else:
-        times = TIMES if arguments.big else 1
-        run(arguments.world or list(WORLDS), 1 if arguments.big else arguments.replications, arguments.processes, times)
+        numbers = [LARGE] if arguments.big else range(arguments.replications)
+        run(arguments.world or list(WORLDS), numbers, arguments.processes, TIMES if arguments.big else 1)
