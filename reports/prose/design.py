@@ -27,8 +27,9 @@ def words(model: ModelResults, talk: Language) -> str:
     if model.kind == "within_between":
         parts = ["client", *(["therapist"] if _has(model, "between_therapist") else []), "session"]
         centring = str((model.card.get("options") or {}).get("centring") or "latent")
-        return talk.say("design.within_between", centring=talk.say(f"design.centring_{centring}"),
+        said = talk.say("design.within_between", centring=talk.say(f"design.centring_{centring}"),
                         parts=talk.join([talk.say(f"design.usual_{part}") for part in parts]))  # fmt: skip
+        return f"{said} {talk.say('design.interactions')}" if _has(model, "interaction") else said
     return str(talk.find(f"model.{model.kind}.words", "") or model.card.get("words") or "")
 
 

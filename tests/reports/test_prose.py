@@ -99,6 +99,8 @@ def test_every_estimand_type_has_a_name_and_a_sentence() -> None:
         ("safety.within.sd", "within_sd"),
         ("safety.opposite_sign", "within_opposite"),
         ("safety.within:anxiety", "moderation"),
+        ("safety.within:alliance.within", "interaction"),
+        ("safety.within[alliance.within=-1sd]", "interaction_at"),
         ("safety.within[anxiety=-1sd]", "within_at"),
         ("safety.between_client", "between_client"),
         ("safety.contextual", "contextual"),
