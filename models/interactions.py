@@ -16,6 +16,11 @@ and independent of every :math:`\tilde x, \tilde z`. Their product is
 between clients with mean zero, the last is constant within clients, and none goes with :math:`p`. So the slope on
 :math:`p` is that on the true product, whatever the number of sessions and the correlation of the two ratings. Clients
 with two sessions do not tell (:math:`p = 0`).
+
+Without normality an error of order 1/n is left where the two are both skewed and correlated: for a true 0.40 and
+exponential deviations with a correlation of .5, least squares within clients gave 0.44 with 6 sessions and 0.41 with 15
+(without correlation, 0.40 and 0.40; 300 studies of 200 clients). Autocorrelated deviations (.4) did not matter: 0.39
+and 0.40.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ Equation
     carries no difference between them, and its slope is that of the latent product: with *n* independent normal
     sessions :math:`E[(x_k - m_k)(x_l - m_l)\, p] = E[p^2]`, whatever *n* and the correlation of the two (see
     :mod:`safezone.models.interactions`). A session in which one of the two was not rated cannot carry the product and
-    is left out and counted.
+    is left out and counted. Strong skew of two correlated ratings leaves an error of order 1/n.
 
 Parameters, in the language of therapy
     ``safety.within``: a session one point safer than usual for this client. ``safety.between_client``:
