@@ -248,7 +248,8 @@ class Truth:
         if self.reactivity is not None and not lag and self.reactivity.target == outcome:
             found[f"{self.reactivity.source}.within.sd"] = self.reactivity.sd
         for one in self.interactions:
-            if not lag and one.target == outcome and {one.source, one.by} <= set(predictors):
+            both = {one.source, one.by}
+            if not lag and one.target == outcome and len(both) == 2 and both <= set(predictors):
                 found[f"{one.source}.within:{one.by}.within"] = one.value
         return found
 

@@ -254,7 +254,7 @@ def test_a_rating_may_act_with_itself_or_with_time():
 )
 def test_an_interaction_that_cannot_be_is_refused(parts, words):
     with pytest.raises(ValueError, match=words):
-        Truth(interactions=(Interaction(*parts, 0.1),))
+        Truth(interactions=(Interaction(parts[0], parts[1], parts[2], 0.1),))
 
 
 def logistic(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
