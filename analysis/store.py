@@ -21,7 +21,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from ..data.errors import Fault, InputError
 from ..data.export import write_atomically
@@ -120,7 +120,7 @@ class Store:
     def find(self, shelf: Shelf, key: str) -> Entry | None:
         """Return the entry, or ``None`` where it is absent or damaged.
 
-        Every file is read and compared with its checksum.
+        Every file is read and compared with its checksum. The folder's time says when it was last asked for.
         """
         folder = self._folder(shelf, key)
         try:
@@ -131,7 +131,11 @@ class Store:
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
-        return entry if whole else None
+        if not whole:
+            return None
+        with contextlib.suppress(OSError):  # a store that cannot be written can still be read
+            os.utime(folder)
+        return entry
 
     def damaged(self, shelf: Shelf, key: str) -> bool:
         """Whether there is something under this key that cannot be trusted."""
@@ -250,6 +254,19 @@ class Store:
                 yield
             finally:
                 _release(handle.fileno())
+
+    def unused(self, since: float) -> Iterator[tuple[Shelf, str, int]]:
+        """Yield entries that nothing has asked for since a time: shelf, key, size in bytes.
+
+        Parameters
+        ----------
+        since
+            Seconds since the epoch.
+        """
+        for shelf in get_args(Shelf):
+            for folder in sorted((self.root / shelf).glob("*")):
+                if folder.stat().st_mtime < since:
+                    yield shelf, folder.name, sum(file.stat().st_size for file in folder.iterdir())
 
     def sweep(self) -> None:
         """Remove what killed runs left behind; drafts of living processes stay."""

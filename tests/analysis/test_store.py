@@ -83,6 +83,18 @@ def test_discarding_takes_an_entry_out(store):
     assert put(store, b"new").read("draws.nc") == b"new"
 
 
+def test_what_nothing_has_asked_for_is_unused(store):
+    old, used = put(store), put(store, parts={"design": "other"})
+    before = time.time() - 1000
+    for entry in (old, used):
+        os.utime(entry.folder, (before, before))
+    assert store.find("fits", used.key) is not None  # asked for: now it is young
+    assert [(shelf, key) for shelf, key, _ in store.unused(time.time() - 500)] == [("fits", old.key)]
+    (size,) = [size for _, _, size in store.unused(time.time() - 500)]
+    assert size == sum(file.stat().st_size for file in old.folder.iterdir()) > len(b"draws")
+    assert list(store.unused(before - 1)) == []
+
+
 def test_drafts_of_dead_processes_are_swept_and_living_ones_stay(store):
     put(store)
     dead = store.root / "tmp" / "0123.999999999.abc"
