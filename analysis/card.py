@@ -140,4 +140,6 @@ def without_draws(model: Model, design: Design, verdict: str) -> dict[str, Any]:
         "surface": None,
         "variants": [],
         "variants_note": "",
+        "prior_predictive": [],
+        "quality": [],
     }

@@ -194,11 +194,11 @@ def estimates_frame(
                 "median": median,
                 "lower": lower,
                 "upper": upper,
-                "mcse": _monte_carlo_error(float(found["mcse"][index]), float(values.std(ddof=1)), worth),
+                "mcse": monte_carlo_error(float(found["mcse"][index]), float(values.std(ddof=1)), worth),
                 "pd": direction(values) if has_direction(label.estimand) else math.nan,
                 "p_rope": _rope_share(values, label, rope),
-                "ess_bulk": _capped(float(found["ess_bulk"][index]), worth),
-                "ess_tail": _capped(float(found["ess_tail"][index]), worth),
+                "ess_bulk": capped(float(found["ess_bulk"][index]), worth),
+                "ess_tail": capped(float(found["ess_tail"][index]), worth),
                 "rhat": float(found["rhat"][index]),
             }
         )
@@ -226,12 +226,12 @@ def direction(values: Floats) -> float:
     return float(max(np.mean(values > 0), np.mean(values < 0)))
 
 
-def _monte_carlo_error(mcse: float, sd: float, worth: float) -> float:
+def monte_carlo_error(mcse: float, sd: float, worth: float) -> float:
     """Add the error of the weighted proposals to that of the draws resampled from them."""
     return math.hypot(mcse, sd / math.sqrt(worth)) if worth > 0 else mcse
 
 
-def _capped(ess: float, worth: float) -> float:
+def capped(ess: float, worth: float) -> float:
     """Cap an effective sample size by that of the weights; what is unknown (NaN) stays so."""
     return worth if worth < ess else ess
 

@@ -31,6 +31,8 @@ _SAMPLING_CODE = ("sampling", "marginal", "remedies", "diagnostics")
 _SUMMARY_CODE = (
     "estimates",
     "predictive",
+    "prior_predictive",
+    "parameter_table",
     "comparison",
     "crosscheck",
     "crosscheck_methods",

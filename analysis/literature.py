@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..models.library import PREFIX, conflict, library, literature_weight
+from ..models.library import CONVERSION, PREFIX, conflict, library, literature_weight
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,8 +28,9 @@ def literature(model: Model, design: Design, posterior: xr.Dataset) -> list[dict
     Returns
     -------
     list of dict
-        ``estimand``, ``name``, ``citation``, ``doi``, ``prior``; for slopes ``weight`` before and after the data and
-        whether data and literature disagree (``conflict``).
+        ``estimand``, ``name``, ``citation``, ``doi``, ``prior``, what the literature found (``estimate``, ``se``,
+        ``tau``, ``k``, ``measure``, ``population``) and the relative SD of its ``conversion``; for slopes ``weight``
+        before and after the data and whether data and literature disagree (``conflict``).
     """
     asked = {name: text for name, text in design.options.priors.items() if isinstance(text, str)}
     asked = {name: text.removeprefix(PREFIX).strip() for name, text in asked.items() if text.startswith(PREFIX)}
@@ -44,6 +45,13 @@ def literature(model: Model, design: Design, posterior: xr.Dataset) -> list[dict
             "citation": entry.record["citation"],
             "doi": entry.record["doi"],
             "prior": str(parameter.prior),
+            "k": entry.record["k"],
+            "measure": entry.record.get("measure", ""),
+            "population": entry.record.get("population", ""),
+            "estimate": entry.estimate,
+            "se": entry.se,
+            "tau": entry.tau,
+            "conversion": CONVERSION if entry.quantity == "slope" else 0.0,
         }
         if parameter.prior.kind == "mixture":
             draws = draws_of(posterior, parameter.name)

@@ -11,13 +11,14 @@ import numpy as np
 
 from ..data.config import ReportSection
 from ..models.path_design import PathDesign
-from . import card, comparison, curves, paths, predictive, surfaces, variants
+from . import card, comparison, curves, paths, predictive, prior_predictive, surfaces, variants
 from .crosscheck import crosscheck
 from .diagnostics import diagnose
 from .draws import joint, predictive_group
 from .estimates import estimand_draws, estimates_frame, may_be_undefined, worth
 from .fit import Diagnostics, Fit, Provenance
 from .literature import literature
+from .parameter_table import parameter_quality, prior_origins
 from .prior import prior_draws
 from .remedies import record
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ..models.model import Model
 
 # Each purpose has its own stream, so that adding a check moves no other number.
-_STREAMS = {"predictive": 1, "prior": 2, "integration": 3, "curves": 4}
+_STREAMS = {"predictive": 1, "prior": 2, "integration": 3, "curves": 4, "prior_predictive": 5}
 
 
 @dataclass(frozen=True)
@@ -127,13 +128,17 @@ def summarise(
         own, statistics = paths.parts(model, design, full, frame, marginal, stream(seed, "predictive"))
     else:
         own, statistics = _multilevel_parts(model, design, full, frame, marginal, seed, report, references)
+    expected, simulated = prior_predictive.checks(design, stream(seed, "prior_predictive"), report.disclosure.threshold)
     content: dict[str, Any] = {
         **card.static_part(model, design),
         **card.sampling_part(fit.diagnostics, fit.provenance, record(fit.provenance.attempts)),
         "estimands": card.meanings(model, design),
         "literature": literature(model, design, fit.posterior["posterior"].to_dataset()),
+        "prior_predictive": expected,
+        "quality": parameter_quality(fit.posterior["posterior"].to_dataset(), worth(fit.posterior)),
         **own,
     }
+    content["parameters"] = prior_origins(design, content["parameters"])
     content |= variants.compare(model, design, seed)
     content["timings"] = {**content["timings"], "summaries": time.perf_counter() - started}
     groups = {
@@ -141,6 +146,7 @@ def summarise(
         for name in ("posterior", "sample_stats", "estimands", "prior")
         if name in fit.posterior.children
     }
+    groups["prior_predictive"] = predictive_group(dict(simulated))
     groups["posterior_predictive"] = predictive_group(dict(statistics))
     if marginal is not None and design.clients >= report.disclosure.threshold:
         groups["log_likelihood"] = xr.Dataset({"client": (("sample", "client"), marginal)})

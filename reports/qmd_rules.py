@@ -26,6 +26,7 @@ METADATA = frozenset(
         "link-bibliography", "reference-section-title", "format", "execute", "jupyter", "engine", "project", "profile",
         "toc", "toc-depth", "toc-title", "number-sections", "section-numbering", "fig-width", "fig-height",
         "fig-format", "fig-dpi", "css", "template-partials", "papersize", "fontsize", "reference-doc", "pdf-standard",
+        "fixed-floats",
     }
 )  # fmt: skip
 HARMLESS = frozenset(

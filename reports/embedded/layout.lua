@@ -456,11 +456,14 @@ local function join_notes(blocks)
 end
 
 -- Among the results every model keeps its tables and figures, in their order: a float at the foot of a page could
--- stand below the next model's heading, one at the head above the last model's text.
-local function keep_results(blocks)
-  local inside = false
+-- stand below the next model's heading, one at the head above the last model's text. The theory's tables follow each
+-- other, and none of them cuts a list in two.
+local KEPT = { ["sec-results"] = true, ["sec-theory"] = true }
+
+local function keep_results(blocks, all)
+  local inside = all
   return blocks:map(function(block)
-    if block.t == "Header" and block.level == 1 then inside = block.identifier == "sec-results" end
+    if block.t == "Header" and block.level == 1 then inside = KEPT[block.identifier] == true end
     if not inside then return block end
     return pandoc.Div({ block }):walk { Div = function(div)
       if div.classes:includes("sz-float") then
@@ -477,7 +480,7 @@ function Pandoc(doc)
   doc = doc:walk { Table = finish_table }
   if target == "typst" then
     doc = doc:walk { Blocks = join_notes }
-    doc.blocks = keep_results(doc.blocks)
+    doc.blocks = keep_results(doc.blocks, doc.meta["fixed-floats"] == true)
   end
   -- Inner blocks first: a float may stand inside a tab or a callout.
   doc = doc:walk { traverse = "typewise", Div = block }

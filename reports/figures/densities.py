@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST = 12  # panels: beyond that the supplement shows the rest
 
 
-def prior_posterior(model: ModelResults, study: StudyInfo, code: str | None = None) -> Figure | None:
+def prior_posterior(model: ModelResults, study: StudyInfo, code: str | None = None, first: int = 0) -> Figure | None:
     """Draw prior and posterior densities of the interpreted parameters, on the scale on which priors are set.
 
     Parameters
@@ -30,11 +30,13 @@ def prior_posterior(model: ModelResults, study: StudyInfo, code: str | None = No
         For the interval.
     code
         Language; the study's by default.
+    first
+        Parameters to pass over; at most :data:`MOST` are drawn.
 
     Returns
     -------
     Figure or None
-        ``None`` where there are no draws from the prior.
+        ``None`` where there are no draws from the prior, or no more parameters.
     """
     if model.prior is None:
         return None
@@ -48,7 +50,7 @@ def prior_posterior(model: ModelResults, study: StudyInfo, code: str | None = No
         prior, posterior = draws_of(model.prior, name), draws_of(model.posterior, name)
         if prior is not None and posterior is not None:
             found.append((short_name(model, str(parameter.get("estimand") or name), talk), prior, posterior))
-    found = found[:MOST]
+    found = found[first : first + MOST]
     if not found:
         return None
     columns = min(4, len(found))

@@ -2,5 +2,6 @@
 
 from .article import Article
 from .plan import AnalysisPlan
+from .supplement import Supplement
 
-__all__ = ["AnalysisPlan", "Article"]
+__all__ = ["AnalysisPlan", "Article", "Supplement"]

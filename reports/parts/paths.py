@@ -34,8 +34,8 @@ def paths_table(n: Numbers, model: ModelResults) -> str:
     )  # fmt: skip
 
 
-def through_table(n: Numbers, model: ModelResults) -> str:
-    """List routes and totals that end in what the story of a level ends in; nothing is said twice.
+def through_table(n: Numbers, model: ModelResults, *, every: bool = False) -> str:
+    """List routes and totals that end in what the story of a level ends in, or every one; nothing is said twice.
 
     One route alone is not repeated as all of them, and without a direct path the routes together are the total.
     """
@@ -47,7 +47,7 @@ def through_table(n: Numbers, model: ModelResults) -> str:
         routes, direct = sum(one.name == "indirect" for one in same), any(one.name == "proportion" for one in same)
         alone = routes == 1 and not direct
         repeated = {"indirect_all": routes == 1 or not direct, "total": alone}.get(kind.name, False)
-        if kind.parts["b"] in ends and not repeated:
+        if (every or kind.parts["b"] in ends) and not repeated:
             kept.append(name)
     talk = language(n.language)
     names = {name: _row_name(model, kind, talk) for name, kind in kinds.items()}
@@ -55,7 +55,7 @@ def through_table(n: Numbers, model: ModelResults) -> str:
         name: f"{talk.say(f'figure.paths_{kind.parts["level"]}')}: {path_name(model, _total(kind), talk)}"
         for name, kind in kinds.items()
     }
-    return _table(n, model, kept, "through", names, groups)
+    return _table(n, model, kept, "through", names, groups, "through_every" if every else "through")
 
 
 def _row_name(model: ModelResults, kind: Kind, talk: Language) -> str:
@@ -111,8 +111,9 @@ def _level(estimand: str) -> str:
 
 
 def _table(
-    n: Numbers, model: ModelResults, kept: list[str], what: str, names: Mapping[str, str], groups: Mapping[str, str]
-) -> str:
+    n: Numbers, model: ModelResults, kept: list[str], what: str, names: Mapping[str, str], groups: Mapping[str, str],
+    noted: str = "",
+) -> str:  # fmt: skip
     """Write a table of estimates, each by its name under its group."""
     talk = language(n.language)
     rows = [[escape(names[name]), *numbers_of(n, model, name)] for name in kept]
@@ -120,7 +121,7 @@ def _table(
     if what == "through":  # intervals of products have many digits; the verdict says what *pd* would
         heads, rows = [*heads[:3], *heads[4:]], [[*row[:3], *row[4:]] for row in rows]
     note = talk.say(
-        f"table.{what}_note",
+        f"table.{noted or what}_note",
         interval=talk.interval(n.results.study.interval),
         rope=rope_text(n.results.study.rope["default"], talk),
     )

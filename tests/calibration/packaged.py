@@ -66,8 +66,9 @@ def _ranks(content: dict[str, Any], method: str) -> dict[str, Any]:
 def _recovery(content: dict[str, Any]) -> dict[str, Any]:
     rows = content["estimands"]
     coverage = np.array([row["coverage"] for row in rows])
+    bias = np.abs([row["bias"] for row in rows])
     return {
-        "estimands": len(rows), "typical": round(float(np.median([abs(row["bias"]) for row in rows])), 3), "bias": round(max(abs(row["bias"]) for row in rows), 3),
+        "estimands": len(rows), "typical": round(float(np.median(bias)), 3), "bias": round(float(bias.max()), 3),
         "coverage": round(float(coverage.mean()), 3), "lowest": round(float(coverage.min()), 3),
     }  # fmt: skip
 
