@@ -463,7 +463,7 @@ local KEPT = { ["sec-results"] = true, ["sec-theory"] = true }
 local function keep_results(blocks, all)
   local inside = all
   return blocks:map(function(block)
-    if block.t == "Header" and block.level == 1 then inside = KEPT[block.identifier] == true end
+    if block.t == "Header" and block.level == 1 then inside = all or KEPT[block.identifier] == true end
     if not inside then return block end
     return pandoc.Div({ block }):walk { Div = function(div)
       if div.classes:includes("sz-float") then
