@@ -46,7 +46,7 @@ def truth(world: str) -> Any:
     from safezone.data.truth_parts import Events, FinalOutcome, Interaction, Path, Reactivity
 
     f = WORLDS[world]
-    agreement = 0.08 * f  # what a squared point of disagreement takes from the session's outcome
+    agreement = 0.15 * f  # what a squared point of disagreement takes from the session's outcome
     made = Truth(
         session=(
             Path("therapist_safety", "safety", 0.75 * f),
@@ -70,7 +70,7 @@ def truth(world: str) -> Any:
         interactions=(
             Interaction("therapist_safety", "time", "safety", -0.05 * f),
             Interaction("alliance", "therapist_safety", "post_session", 0.80 * f),
-            Interaction("exploration", "safety", "post_session", 0.35 * f),
+            Interaction("exploration", "safety", "post_session", 0.22 * f),
             Interaction("safety", "safety", "post_session", -agreement),
             Interaction("safety", "therapist_safety", "post_session", 2 * agreement),
             Interaction("therapist_safety", "therapist_safety", "post_session", -agreement),
