@@ -14,6 +14,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .reports.options import (
+    DryRun,
+    Force,
+    Formats,
+    Json,
+    Models,
+    NoColor,
+    OutFolder,
+    Overwrite,
+    Quiet,
+    Rerender,
+    StudyPath,
+    Template,
+)
+
 if TYPE_CHECKING:
     from .analysis.artefacts import RunResult
     from .data.study import Study
@@ -33,28 +48,6 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="A study.toml, or the folder that holds it.")]
-OutFolder = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Results folder; results/ beside the study file by default.")
-]
-Models = Annotated[list[str] | None, typer.Argument(metavar="MODEL", help="Names of models; all of them by default.")]
-Template = Annotated[
-    str | None, typer.Option("--template", metavar="NAME", help="Report template; the study file's by default.")
-]
-Formats = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--format", metavar="FORMAT", help="html, pdf or docx; repeat for several. The study file's by default."
-    ),
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
-Force = Annotated[bool, typer.Option("--force", help="Fit again what is up to date.")]
-Rerender = Annotated[bool, typer.Option("--force", help="Render again what is up to date.")]
-Overwrite = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress; errors only.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the results as JSON on stdout.")]
-NoColor = Annotated[bool, typer.Option("--no-color", help="No colours (NO_COLOR is honoured too).")]
 
 HERE = Path()
 
@@ -245,13 +238,15 @@ def sensitivity(
         typer.Option("--row", metavar="ID", help="A row of the theory; repeat for several, all by default."),
     ] = None,
     out: OutFolder = None,
+    dry_run: DryRun = False,
     quiet: Quiet = False,
     json: Json = False,
     no_color: NoColor = False,
 ) -> None:
-    """Ask the theory's rows under every defensible combination of choices: centring, detrending, therapists, priors.
+    """Ask the theory's rows under defensible choices: centring, trends, therapists, priors, missing data, outliers.
 
-    Writes sensitivity.csv into the results folder, where the report finds it. Only what differs is fitted.
+    Writes sensitivity.csv into the results folder, where the report finds it; with --row, these rows alone. Only what
+    differs is fitted, and a run that was stopped goes on where it was. --dry-run lists what would be asked.
 
     [dim]Example:[/dim] safezone sensitivity my-study --row C1
     """
@@ -262,8 +257,9 @@ def sensitivity(
     from .reports.plan import sensitivity_answer
 
     speaker = voice(json=json, quiet=quiet, no_color=no_color)
-    found, path = ask(read_study(study), rows or (), out=out, progress=progress_for(quiet=quiet), say=speaker.say)
-    speaker.answer(*sensitivity_answer(found, path))
+    progress = progress_for(quiet=quiet)
+    found = ask(read_study(study), rows or (), out=out, progress=progress, say=speaker.say, dry=dry_run)
+    speaker.answer(*sensitivity_answer(*found))
 
 
 @app.command(rich_help_panel="A study")
@@ -312,13 +308,14 @@ def fit(
     """
     from .data.study import read_study
     from .reports.console import voice
+    from .reports.overview import folder_answer
 
     speaker = voice(json=json, quiet=quiet, no_color=no_color)
     if dry_run:
         _status(study, speaker, out=out, explain=True)
         return
     result = _fit(read_study(study), speaker, models=models, out=out, force=force)
-    _answer(result, (), speaker)
+    speaker.answer(*folder_answer(result.folder, ()))
     raise typer.Exit(result.exit_code)
 
 
@@ -430,11 +427,11 @@ def cite(quiet: Quiet = False, json: Json = False, no_color: NoColor = False) ->
 def _run(study: Path, speaker: Voice, *, out: Path | None = None, force: bool = False) -> int:
     """Check, fit and render; say where the reports are; return the exit code."""
     from .data.study import read_study
+    from .reports.overview import folder_answer
 
     read = read_study(study)
     result = _fit(read, speaker, out=out, force=force)
-    files = _report(read, speaker, out=out, force=force)
-    _answer(result, files, speaker)
+    speaker.answer(*folder_answer(result.folder, _report(read, speaker, out=out, force=force)))
     return result.exit_code
 
 
@@ -465,30 +462,13 @@ def _report(
     return render(study, template, formats, out, force=force, progress=speaker.say).files
 
 
-def _answer(result: RunResult, report_files: Sequence[Path], speaker: Voice) -> None:
-    """Print the results folder: everything as JSON, or the diagnostics and where the files are."""
-    from .reports.console import table
-    from .reports.overview import read_folder
-
-    tables = read_folder(result.folder)
-    content = {**tables, "report": report_files, "results": result.folder}
-    shown = ("model", "sampler", "rhat_max", "ess_bulk_min", "divergences", "verdict")
-    places = [f"Results: {result.folder}", *(f"{file.suffix.lstrip('.').upper():<5} {file}" for file in report_files)]
-    speaker.answer(content, table("Models", tables["diagnostics"], shown), "\n".join(places))
-
-
 def _status(study: Path, speaker: Voice, *, out: Path | None, explain: bool) -> None:
     """Print what is fresh and what is stale."""
     from .analysis.pipeline import status as freshness
     from .data.study import read_study
-    from .reports.console import table
+    from .reports.overview import status_answer
 
-    rows = [
-        {"artefact": one.name, "kind": one.kind, "state": one.state, "because": list(one.because)}
-        for one in freshness(read_study(study), out=out)
-    ]
-    columns = ("artefact", "kind", "state", *(("because",) if explain else ()))
-    speaker.answer({"artefacts": rows}, table("", rows, columns))
+    speaker.answer(*status_answer(freshness(read_study(study), out=out), explain=explain))
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -1,9 +1,8 @@
 """Sensitivity as a small multiverse: each quantity of the theory under every defensible combination of choices.
 
-The axes are choices that move estimates and on which the literature disagrees: how predictors are centred (latent or
-observed means), how common trends are taken out (not at all, linearly, session by session), whether therapists are a
-level, and whether priors are weak or from the library. Every combination is fitted; the study's own comes from the
-store, and so does everything that was fitted before: only what differs is fitted.
+The axes, and which of them are crossed, stand in :mod:`.specifications`. A combination that PyMC must run is asked only
+where it departs from the study's own in one choice, for the sake of time. The study's own fit comes from the
+store, and so does everything that was fitted before: only what differs is fitted, and a run that was stopped resumes.
 
 Source: Steegen, Tuerlinckx, Gelman & Vanpaemel (2016), Perspectives on Psychological Science 11(5), 702–712; Simonsohn,
 Simmons & Nelson (2020), Nature Human Behaviour 4, 1208–1214, for specification curves.
@@ -12,41 +11,41 @@ Simmons & Nelson (2020), Nature Human Behaviour 4, 1208–1214, for specificatio
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from ..data.errors import InputError, SafezoneError
+from ..data.errors import Fault, InputError, SafezoneError
 from .evidence import stored_evidence
 from .findings import answer_part
-from .fitting import Task, keys_of, obtain_draws
+from .fitting import Keys, Task, keys_of, obtain_draws
 from .folder import SENSITIVITY, ResultsFolder
+from .principles import fill, principles, slot_names, slots
+from .progress import Progress, Silent
 from .questions import Question, agenda
+from .sampling import marginal_system
+from .specifications import CROSSED, VALUES, Combination, arranged, combinations
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from ..data.config import ModelSection
     from ..data.study import Study
-    from .progress import Progress
+    from .evidence import Part
     from .store import Store
 
 COLUMNS = (
     "id", "part", "specification", "own", "centring", "detrending", "therapists", "priors", "estimand", "mean", "lower",
-    "upper", "probability", "verdict", "smallest", "direction", "study",
+    "upper", "probability", "verdict", "smallest", "direction", "study", "missing", "outliers", "sessions", "quantity",
 )  # fmt: skip
-
-# What may be chosen otherwise, by kind: option -> values. Priors are an axis where the library has one.
-AXES: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
-    "within_between": {
-        "centring": ("latent", "observed"),
-        "time": ("none", "linear", "sessions"),
-        "therapist_level": (True, False),
-    },
-    "growth": {"therapist_level": (True, False)},
-    "variance": {"therapist_level": (True, False)},
-}
-_WORDS: Mapping[Any, str] = {True: "yes", False: "no"}
+SLOW_DRAWS = 2000
+"""Draws per chain, at least, where PyMC runs for a specification other than the study's own: it compiles for longer
+than it samples, so draws that spare a second attempt are cheap."""
+_SECONDS: Mapping[bool, float] = {True: 40.0, False: 1.5}
+"""What a fit takes before one was timed: by PyMC, by the kernel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +57,11 @@ class Specification:
     id, part
         Row and part of the theory.
     choices
-        Value of each option that is varied, as text; ``priors`` is ``weak`` or ``library``.
+        Choice on each axis that the model has.
     own
         Whether it is the study's own combination.
-    estimand
-        The quantity.
+    estimand, quantity
+        The quantity: its name, and in words of the study's language.
     mean, lower, upper
         In its own direction.
     probability
@@ -71,46 +70,38 @@ class Specification:
         A word, or why there is none.
     smallest, direction
         As in the registry.
+    sessions
+        Sessions in the likelihood.
+    fitted
+        Whether its draws lie in the store.
     """
 
     id: str
     part: str
     choices: Mapping[str, str]
     own: bool
-    estimand: str
-    mean: float
-    lower: float
-    upper: float
-    probability: float
-    verdict: str
-    smallest: float
-    direction: int
+    estimand: str = ""
+    quantity: str = ""
+    mean: float = math.nan
+    lower: float = math.nan
+    upper: float = math.nan
+    probability: float = math.nan
+    verdict: str = ""
+    smallest: float = math.nan
+    direction: int = 0
+    sessions: int = 0
+    fitted: bool = False
 
 
-def specifications(study: Study, question: Question, options: ModelSection) -> Iterator[tuple[ModelSection, bool]]:
-    """Yield every combination of choices for a question's model, the study's own first.
+@dataclass(slots=True)
+class _Fit:
+    """One fit, and which specifications read it: (place, question)."""
 
-    Parameters
-    ----------
-    study
-        The study.
-    question
-        With the model that answers it.
-    options
-        Of that model.
-    """
-    axes = dict(AXES.get(question.test.kind, {}))
-    if not study.has_therapists or "therapist" in question.test.needs:
-        axes.pop("therapist_level", None)
-    informed = _library_prior(study, question, options)
-    own = {name: _own(options, name) for name in axes}
-    yield options, True
-    for values in product(*axes.values()):
-        chosen = dict(zip(axes, values, strict=True))
-        for priors in ({}, informed) if informed else ({},):
-            if chosen == own and not priors:
-                continue
-            yield options.model_copy(update={**chosen, "priors": {**options.priors, **priors}}), False
+    name: str
+    question: Question
+    options: ModelSection
+    combination: Combination
+    readers: list[tuple[int, Question]] = field(default_factory=list)
 
 
 def multiverse(
@@ -118,8 +109,9 @@ def multiverse(
     store: Store,
     *,
     rows: Sequence[str] = (),
-    progress: Progress,
+    progress: Progress | None = None,
     say: Callable[[str], None] | None = None,
+    dry: bool = False,
 ) -> tuple[Specification, ...]:
     """Ask every question under every combination of choices.
 
@@ -135,30 +127,54 @@ def multiverse(
         Told what is fitted.
     say
         Told how far it is.
+    dry
+        Fit nothing: say what would be asked, and what is fitted already.
 
     Returns
     -------
     tuple of Specification
         Of every part that the study can test and whose model has choices.
-    """
-    from ..models.catalogue import plan
 
-    planned = plan(study)
-    asked = agenda(study, planned)
-    models = {one.name: one for one in (*planned, *asked.added)}
-    wanted = [
-        question
-        for question in asked.questions
-        if question.model and question.test.kind in AXES and (not rows or question.principle.id in rows)
-    ]
-    found: list[Specification] = []
-    for number, question in enumerate(wanted, start=1):
-        if say is not None:
-            say(f"sensitivity: quantity {number} of {len(wanted)} ({question.principle.id} {question.test.part})")
-        options = models[str(question.model)].options
-        for changed, own in specifications(study, question, options):
-            found.append(_ask(study, question, changed, own, store, progress))
-    return tuple(found)
+    Raises
+    ------
+    InputError
+        For a row that the theory does not have.
+    """
+    _check_rows(rows)
+    tell = say or (lambda text: None)
+    found: dict[int, Specification] = {}
+    pending: list[tuple[_Fit, bool]] = []
+    for fit in _fits(study, rows):
+        built = _built(study, fit)
+        if isinstance(built, str):
+            found |= {at: replace(_said(study, asked, fit), verdict=built) for at, asked in fit.readers}
+            continue
+        task, keys, slow = built
+        if slow and fit.combination.departures > 1:
+            continue
+        stored = store.find("fits", keys.fit_key) is not None
+        if stored and not dry:
+            found |= _answers(study, fit, task, keys, store, Silent())
+        else:
+            rows_used = len(task.design.row)
+            found |= {
+                at: replace(_said(study, asked, fit), sessions=rows_used, fitted=stored) for at, asked in fit.readers
+            }
+            pending += [] if stored else [(fit, slow)]
+    quantities = len({(one.id, one.part) for one in found.values()})
+    tell(
+        f"sensitivity: {quantities} quantities, {len(found)} specifications; {len(pending)} fits to do, "
+        f"{sum(slow for _, slow in pending)} of them by PyMC{_about(pending, {})}"
+    )
+    spent: dict[bool, list[float]] = {}
+    for number, (fit, slow) in enumerate(() if dry else pending):
+        tell(f"sensitivity: fit {number + 1} of {len(pending)}{_about(pending[number:], spent)}: {fit.name}")
+        started = time.monotonic()
+        built = _built(study, fit)
+        assert not isinstance(built, str)
+        found |= _answers(study, fit, built[0], built[1], store, progress or Silent())
+        spent.setdefault(slow, []).append(time.monotonic() - started)
+    return tuple(found[at] for at in sorted(found))
 
 
 def sensitivity_file(study: Study, found: Sequence[Specification]) -> bytes:
@@ -172,16 +188,9 @@ def sensitivity_file(study: Study, found: Sequence[Specification]) -> bytes:
     for one in found:
         key = (one.id, one.part)
         number[key] = number.get(key, 0) + 1
-        rows.append(
-            {
-                "id": one.id, "part": one.part, "specification": number[key], "own": one.own,
-                "centring": one.choices.get("centring", ""), "detrending": one.choices.get("time", ""),
-                "therapists": one.choices.get("therapist_level", ""), "priors": one.choices["priors"],
-                "estimand": one.estimand, "mean": one.mean, "lower": one.lower, "upper": one.upper,
-                "probability": one.probability, "verdict": one.verdict, "smallest": one.smallest,
-                "direction": one.direction, "study": study.fingerprint,
-            }
-        )  # fmt: skip
+        told = {name: getattr(one, name) for name in COLUMNS if hasattr(one, name)}
+        choices = {axis: one.choices.get(axis, "") for axis in VALUES}
+        rows.append(told | choices | {"specification": number[key], "study": study.fingerprint})
     return csv_bytes(pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
@@ -199,56 +208,127 @@ def write_sensitivity(study: Study, found: Sequence[Specification], folder: Path
     return folder / SENSITIVITY
 
 
-def _ask(
-    study: Study, question: Question, options: ModelSection, own: bool, store: Store, progress: Progress
-) -> Specification:
+# --- what is to be fitted ------------------------------------------------------------------------------------------
+
+
+def _check_rows(rows: Sequence[str]) -> None:
+    from ..data.study_file import suggestion
+
+    known = [row.id for row in principles()]
+    faults = [
+        Fault("error", "command line", None, "--row", "The theory has no such row.", row, suggestion(row, known))
+        for row in rows
+        if row not in known
+    ]
+    if faults:
+        raise InputError(*faults)
+
+
+def _fits(study: Study, rows: Sequence[str]) -> Iterator[_Fit]:
+    """Yield every fit once, with all questions that it answers, in the order of the theory."""
+    from ..models.catalogue import plan
+
+    planned = plan(study)
+    asked = agenda(study, planned)
+    models = {one.name: one.options for one in (*planned, *asked.added)}
+    fits: dict[tuple[str, str], _Fit] = {}
+    at = 0
+    for question in asked.questions:
+        if question.model is None or question.test.kind not in CROSSED or (rows and question.principle.id not in rows):
+            continue
+        options = models[question.model]
+        for combination in combinations(study, question, options):
+            words = "" if combination.own else " " + " ".join(filter(None, combination.choices.values()))
+            # The library's prior stands on the quantity that is asked, so two questions may want different fits.
+            prior = str(question.estimand) if combination.choices.get("priors") == "library" else ""
+            key = (question.model + words, prior)
+            fits.setdefault(key, _Fit(key[0], question, options, combination)).readers.append((at, question))
+            at += 1
+    yield from fits.values()
+
+
+def _built(study: Study, fit: _Fit) -> tuple[Task, Keys, bool] | str:
+    """Return the task, its addresses, and whether PyMC must run; or why it is not possible."""
     from ..models.catalogue import model
 
-    choices = {name: _WORDS.get(_own(options, name), str(_own(options, name))) for name in AXES[question.test.kind]}
-    choices["priors"] = (
-        "library" if any(str(text).startswith("library:") for text in options.priors.values()) else "weak"
-    )
-    name = str(question.model) if own else f"{question.model} {' '.join(choices.values())}"
-    nothing = math.nan
-    said = Specification(
-        question.principle.id, question.test.part, choices, own, "", nothing, nothing, nothing, nothing, "",
-        question.test.smallest, 0,
-    )  # fmt: skip
+    entry = model(fit.question.test.kind)
+    sampling = study.config.sampling
     try:
-        entry = model(question.test.kind)
-        design = entry.design(study, name, options)
-        task = Task(entry, design, study.config.sampling, study.config.report, {})
-        keys = keys_of(task)
-        draws, verdict = obtain_draws(task, keys, store, progress)
+        changed, options = arranged(study, fit.question, fit.options, fit.combination)
+        design = entry.design(changed, fit.name, options)
     except InputError as error:
-        return replace(said, verdict=f"not possible: {error.faults[0].rule}")
-    except SafezoneError as error:
-        return replace(said, verdict=f"not trusted: {error}")
-    evidence = stored_evidence(task, verdict, keys.fit_key, draws, draws)
-    part = answer_part(study, replace(question, model=name), evidence)
-    return replace(
-        said, estimand=part.estimand, mean=part.mean, lower=part.lower, upper=part.upper, probability=part.beyond,
-        verdict=part.verdict, smallest=part.smallest, direction=part.expected,
+        return f"not possible: {error.faults[0].rule}"
+    slow = isinstance(marginal_system(entry, design, sampling), str)
+    if slow and not fit.combination.own:
+        sampling = sampling.model_copy(update={"draws": max(sampling.draws, SLOW_DRAWS)})
+    task = Task(entry, design, sampling, study.config.report, {})
+    return task, keys_of(task), slow
+
+
+def _about(pending: Sequence[tuple[_Fit, bool]], spent: Mapping[bool, Sequence[float]]) -> str:
+    """Say how long the fits that are left will take, from those that were timed."""
+    each = {slow: median(seconds) for slow, seconds in spent.items()}
+    seconds = sum(each.get(slow, _SECONDS[slow]) for _, slow in pending)
+    if not pending:
+        return ""
+    return f" (about {round(seconds / 60)} min)" if seconds >= 90 else f" (about {math.ceil(seconds)} s)"
+
+
+# --- what it says --------------------------------------------------------------------------------------------------
+
+
+def _said(study: Study, question: Question, fit: _Fit) -> Specification:
+    """Return a specification without its answer."""
+    test, code = question.test, study.config.study.language
+    names = {
+        slot: study.variables[question.names[slot]].label
+        if question.names.get(slot) in study.variables
+        else slots()[slot].words[code]
+        for slot in slot_names(test.words[code])
+    }
+    return Specification(
+        question.principle.id, test.part, fit.combination.choices, fit.combination.own,
+        quantity=fill(test.words[code], names), smallest=test.smallest,
     )  # fmt: skip
 
 
-def _own(options: ModelSection, name: str) -> Any:
-    value = getattr(options, name)
-    return "none" if name == "time" and value is None else value
+def _answers(
+    study: Study, fit: _Fit, task: Task, keys: Keys, store: Store, progress: Progress
+) -> dict[int, Specification]:
+    """Return what a fit says to every question that reads it, by place."""
+    told = {at: replace(_said(study, one, fit), sessions=len(task.design.row)) for at, one in fit.readers}
+    try:
+        draws, verdict = obtain_draws(task, keys, store, progress)
+    except SafezoneError as error:
+        return {at: replace(one, verdict=f"not trusted: {error}") for at, one in told.items()}
+    evidence = stored_evidence(task, verdict, keys.fit_key, draws, draws)
+    evidence = replace(evidence, group=_quantities_only(evidence.group))
+    for at, question in fit.readers:
+        part = answer_part(study, replace(question, model=task.name), evidence)
+        told[at] = replace(told[at], fitted=True, **_values(part))
+    return told
 
 
-def _library_prior(study: Study, question: Question, options: ModelSection) -> dict[str, str]:
-    """Return the library's prior for the quantity that is asked; empty where it has none."""
-    from ..models.library import PREFIX, from_library, library
-    from ..models.priors import Prior, PriorError
+def _values(part: Part) -> dict[str, Any]:
+    return {
+        "estimand": part.estimand, "mean": part.mean, "lower": part.lower, "upper": part.upper,
+        "probability": part.beyond, "verdict": part.verdict, "smallest": part.smallest, "direction": part.expected,
+    }  # fmt: skip
 
-    if question.estimand is None or len(question.estimand) != 1:
-        return {}
-    (estimand,) = question.estimand
-    for name in library():
-        try:
-            from_library(study, PREFIX + name, estimand, options.outcome or "", Prior("normal", (0.0, 1.0)))
-        except PriorError:
-            continue
-        return {estimand: PREFIX + name}
-    return {}
+
+def _quantities_only(
+    group: Callable[[str], xr.Dataset | None] | None,
+) -> Callable[[str], xr.Dataset | None] | None:
+    """Leave out what only power-scaling needs, which is asked of the study's own fits elsewhere."""
+    if group is None:
+        return None
+    known: dict[str, xr.Dataset | None] = {}
+
+    def only(name: str) -> xr.Dataset | None:
+        if name not in ("estimands", "sample_stats"):
+            return None
+        if name not in known:
+            known[name] = group(name)
+        return known[name]
+
+    return only

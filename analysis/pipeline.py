@@ -185,7 +185,8 @@ def sensitivity(
     out: str | Path | None = None,
     progress: Progress | None = None,
     say: Callable[[str], None] | None = None,
-) -> tuple[tuple[Specification, ...], Path]:
+    dry: bool = False,
+) -> tuple[tuple[Specification, ...], Path | None]:
     """Ask the theory's rows under every combination of choices, and write ``sensitivity.csv``.
 
     Parameters
@@ -198,20 +199,22 @@ def sensitivity(
         The results folder.
     progress, say
         Told what is fitted, and how far it is.
+    dry
+        Fit and write nothing: say what would be asked, and what is fitted already.
 
     Returns
     -------
     specifications, path
-        Every quantity under every combination, and the file.
+        Every quantity under every combination, and the file; ``None`` where none was written.
     """
     from .folder import SENSITIVITY
     from .multiverse import multiverse, write_sensitivity
 
     folder = ResultsFolder(_folder(study, out))
-    folder.claim([SENSITIVITY])
-    store = _store(study, folder.path)
-    found = multiverse(study, store, rows=rows, progress=Silent() if progress is None else progress, say=say)
-    return found, write_sensitivity(study, found, folder.path)
+    if not dry:
+        folder.claim([SENSITIVITY])
+    found = multiverse(study, _store(study, folder.path), rows=rows, progress=progress, say=say, dry=dry)
+    return found, None if dry else write_sensitivity(study, found, folder.path)
 
 
 def status(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..data.errors import Fault
 from .console import Row, table
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
+    from ..analysis.artefacts import ArtefactStatus
     from ..data.study import Study
 
 TABLES = {"estimates": "estimates.json", "diagnostics": "diagnostics.csv", "principles": "principles.csv"}
@@ -126,3 +127,38 @@ def read_folder(folder: Path) -> Mapping[str, tuple[Row, ...]]:
         elif path.is_file():
             found[name] = records(pd.read_csv(path, encoding="utf-8-sig"))
     return found
+
+
+def folder_answer(folder: Path, report_files: Sequence[Path]) -> Iterator[Any]:
+    """Yield what `safezone fit` and `run` print: the whole folder for JSON, then diagnostics and where the files are.
+
+    Parameters
+    ----------
+    folder
+        The results folder.
+    report_files
+        The rendered report.
+    """
+    tables = read_folder(folder)
+    yield {**tables, "report": report_files, "results": folder}
+    shown = ("model", "sampler", "rhat_max", "ess_bulk_min", "divergences", "verdict")
+    yield table("Models", tables["diagnostics"], shown)
+    places = [f"Results: {folder}", *(f"{file.suffix.lstrip('.').upper():<5} {file}" for file in report_files)]
+    yield "\n".join(places)
+
+
+def status_answer(artefacts: Sequence[ArtefactStatus], *, explain: bool) -> Iterator[Any]:
+    """Yield what `safezone status` prints.
+
+    Parameters
+    ----------
+    artefacts
+        What is fresh and what is stale.
+    explain
+        Whether to show why.
+    """
+    rows = [
+        {"artefact": one.name, "kind": one.kind, "state": one.state, "because": list(one.because)} for one in artefacts
+    ]
+    yield {"artefacts": rows}
+    yield table("", rows, ("artefact", "kind", "state", *(("because",) if explain else ())))

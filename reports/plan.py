@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..analysis.information import Expected, expected_information
 from ..analysis.questions import Agenda, Question, agenda
 from ..analysis.sap import FrozenPlan, deviations
+from ..analysis.specifications import VALUES
 from ..models.catalogue import model
 from ..models.catalogue import plan as plan_models
 from . import digits
@@ -111,7 +112,7 @@ def sap_answer(frozen: FrozenPlan, study: Study, files: Sequence[Path]) -> Itera
     yield "\n".join(map(str, files))
 
 
-def sensitivity_answer(found: Sequence[Specification], path: Path) -> Iterator[Any]:
+def sensitivity_answer(found: Sequence[Specification], path: Path | None) -> Iterator[Any]:
     """Yield what `safezone sensitivity` prints: every specification for JSON, then how far each quantity moves.
 
     Parameters
@@ -119,22 +120,30 @@ def sensitivity_answer(found: Sequence[Specification], path: Path) -> Iterator[A
     found
         Every quantity under every combination of choices.
     path
-        Where the table was written.
+        Where the table was written; ``None`` for a dry run, which lists what would be asked and what is fitted.
     """
     yield {"specifications": [asdict(one) for one in found], "file": path}
-    parts = dict.fromkeys((one.id, one.part) for one in found)
+    if path is None:
+        listed = [
+            {
+                "id": one.id, "part": one.part, **one.choices, "sessions": one.sessions,
+                "fitted": "yes" if one.fitted else one.verdict or "no",
+            }
+            for one in found
+        ]  # fmt: skip
+        yield table("Specifications", listed, ("id", "part", *VALUES, "sessions", "fitted"))
+        return
     rows = []
-    for key in parts:
+    for key in dict.fromkeys((one.id, one.part) for one in found):
         mine = [one for one in found if (one.id, one.part) == key]
         means = [one.mean for one in mine if not math.isnan(one.mean)]
         words = [one.verdict.partition(":")[0] for one in mine]
-        own = next(one for one in mine if one.own)
         rows.append(
             {
                 "id": key[0],
                 "part": key[1],
                 "specifications": len(mine),
-                "own": own.mean,
+                "own": next(one.mean for one in mine if one.own),
                 "lowest": min(means, default=math.nan),
                 "highest": max(means, default=math.nan),
                 "verdicts": ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words)),

@@ -18,7 +18,7 @@ from ..prose.study import rope_text
 from ..prose.surface import story, told_as_surface
 from ..results import ModelResults, Results, read_results
 from ..rich import escape
-from . import dyads, paths, plan, surfaces, tables, theory
+from . import dyads, multiverse, paths, plan, surfaces, tables, theory
 from .flow import flow_steps
 from .glossary import glossary
 from .tables import slug
@@ -129,7 +129,7 @@ class Article:
         found = theory.read(self.results.folder)
         if found is None:
             return ""
-        code = self.talk.code
+        code, varied = self.talk.code, multiverse.read(self.n)
         drawn, caption = theory.picture(found, self.n)
         pieces = [
             theory.heading(1, theory.say("page.title", code), ""),
@@ -141,16 +141,21 @@ class Article:
         pieces += [theory.pooled(found, self.n), theory.heading(2, theory.say("page.sections", code), "-rows")]
         for name in columns:
             pieces.append(theory.heading(3, theory.say(f"column.{name}", code), f"-{name}"))
-            pieces += [theory.section(one, self.n, found.added) for one in found.findings if one.column == name]
+            pieces += [
+                theory.section(one, self.n, found.added, multiverse.sentences(one, varied, self.talk.code))
+                for one in found.findings
+                if one.column == name
+            ]
         return self._join(*pieces)
 
     def sensitivity(self) -> str:
         """Return what choices change; nothing where they were not varied."""
-        text, drawn, caption = theory.sensitivity(self.n)
-        if not text:
+        code, varied = self.talk.code, multiverse.read(self.n)
+        if not varied:
             return ""
-        head = theory.heading(1, theory.say("multiverse.title", self.talk.code), "-choices")
-        return self._join(head, text, self.figure(drawn, "fig-choices", caption))
+        head = theory.heading(1, theory.say("multiverse.title", code), "-choices")
+        curves = [self.figure(drawn, label, caption) for drawn, label, caption in multiverse.drawn(varied, self.n)]
+        return self._join(head, multiverse.opening(varied, code), multiverse.table(varied, code), *curves)
 
     # --- models -----------------------------------------------------------------------------------
 

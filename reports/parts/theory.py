@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ...analysis.folder import SENSITIVITY, THEORY
+from ...analysis.folder import THEORY
 from ...analysis.theory import read_theory
 from ...data.config import PrinciplesSection
 from .. import digits, figures
@@ -21,8 +19,6 @@ from ..tables import Column, Table
 from .tables import slug
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ...analysis.evidence import Finding
     from ...analysis.theory import Theory
     from ..figures import Figure
@@ -133,14 +129,14 @@ def _lock(finding: Finding, n: Numbers, mean: str, probability: str) -> None:
         n.used[key] = LockedNumber(key, value, error, text, direction, finding.word)
 
 
-def section(finding: Finding, n: Numbers, added: Sequence[str]) -> str:
-    """Return a row's own section: what it says, what was seen, what would speak against it, its model."""
+def section(finding: Finding, n: Numbers, added: Sequence[str], stable: str = "") -> str:
+    """Return a row's own section: what it says and what was seen, how stable that is, what would speak against it."""
     code, interval = n.language, n.results.study.interval
     row = prose.row_of(finding)
     sign = f"{prose.symbol(finding.verdict)} {prose.word(finding.verdict, code)}"
     head = f"#### {finding.id} · {escape(sign)} {{#sec-theory-{slug(finding.id)} .unnumbered .unlisted}}"
     told = f"*{escape(row.statement[code])}* " + prose.sentence(finding, code, interval, thresholds(n), escape)
-    more = [prose.also(finding, code, interval, escape)]
+    more = [prose.also(finding, code, interval, escape), stable]
     if finding.estimand:
         more += [
             prose.say("sentence.against", code, text=escape(row.against[code])),
@@ -189,56 +185,3 @@ def literature(n: Numbers) -> str:
             end = f" {prose.say('literature.conflict', code)}" if one["conflict"] else ""
             lines.append(f"- {prose.say('literature.slope', code, **told)}{end}")
     return "\n".join([f"{prose.say('literature.opening', code)}\n", *lines]) if lines else ""
-
-
-def sensitivity(n: Numbers) -> tuple[str, Figure | None, str]:
-    """Return what choices change: text, figure, caption; empty where they were not varied for these data.
-
-    Parameters
-    ----------
-    n
-        The results folder's numbers.
-    """
-    import pandas as pd
-
-    code = n.language
-    path = n.results.folder / SENSITIVITY
-    if not path.is_file():
-        return "", None, ""
-    table = pd.read_csv(path)
-    data = n.results.manifest.get("data")
-    if table.empty or not isinstance(data, Mapping) or (table["study"] != data.get("fingerprint")).any():
-        return "", None, ""
-    lines = [prose.say("multiverse.text", code)]
-    for (name, part), rows in table.groupby(["id", "part"], sort=False, dropna=False):
-        line = _moves(str(name), part, rows, code)
-        if line:
-            lines.append(f"- {line}")
-    interval = interval_label(n.results.study.interval, code)
-    return (
-        "\n".join([lines[0], "", *lines[1:]]),
-        figures.multiverse(table, code),
-        prose.say("multiverse.caption", code, interval=interval),
-    )
-
-
-def _moves(name: str, part: object, rows: pd.DataFrame, code: str) -> str:
-    """Say how far one quantity moves, by which choice most, and what becomes of its verdict."""
-    known = rows.dropna(subset=["mean"])
-    if len(known) < 2:
-        return ""
-    words = [str(verdict).partition(":")[0] for verdict in known["verdict"]]
-    told = language(code).join(
-        [f"{words.count(word)} {prose.say(f'word.{word}', code)}" for word in dict.fromkeys(words)]
-    )
-    groups = {
-        axis: known.groupby(axis)["mean"].mean().to_numpy()
-        for axis in ("centring", "detrending", "therapists", "priors")
-    }
-    shifts = {axis: float(np.ptp(means)) for axis, means in groups.items() if len(means) > 1}
-    most = max(shifts, key=lambda axis: shifts[axis])
-    return prose.say(
-        "multiverse.part", code, id=name if not isinstance(part, str) else f"{name} {escape(part)}", n=str(len(known)),
-        low=digits.write(float(known["mean"].min()), 2, code), high=digits.write(float(known["mean"].max()), 2, code),
-        words=told, axis=prose.say(f"multiverse.{most}", code), shift=digits.write(shifts[most], 2, code),
-    )  # fmt: skip

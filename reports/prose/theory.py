@@ -53,6 +53,12 @@ def say(key: str, code: str, /, **values: str) -> str:
     return str(here).format(**values)
 
 
+def find(key: str, code: str, /) -> str:
+    """Return the text at a dotted key of a language; empty where there is none."""
+    section, _, name = key.partition(".")
+    return str(_table()[code][section].get(name, ""))
+
+
 def patterns(key: str, code: str, /) -> list[str]:
     """Return a list of texts (the headers of a table)."""
     here: Any = _table()[code]
