@@ -134,13 +134,7 @@ def multiverse(
     -------
     tuple of Specification
         Of every part that the study can test and whose model has choices.
-
-    Raises
-    ------
-    InputError
-        For a row that the theory does not have.
     """
-    _check_rows(rows)
     tell = say or (lambda text: None)
     found: dict[int, Specification] = {}
     pending: list[tuple[_Fit, bool]] = []
@@ -211,7 +205,14 @@ def write_sensitivity(study: Study, found: Sequence[Specification], folder: Path
 # --- what is to be fitted ------------------------------------------------------------------------------------------
 
 
-def _check_rows(rows: Sequence[str]) -> None:
+def check_rows(rows: Sequence[str]) -> None:
+    """Refuse rows that the theory does not have.
+
+    Raises
+    ------
+    InputError
+        With the nearest row.
+    """
     from ..data.study_file import suggestion
 
     known = [row.id for row in principles()]

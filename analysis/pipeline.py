@@ -206,10 +206,16 @@ def sensitivity(
     -------
     specifications, path
         Every quantity under every combination, and the file; ``None`` where none was written.
+
+    Raises
+    ------
+    InputError
+        For a row that the theory does not have, and where the file is somebody else's.
     """
     from .folder import SENSITIVITY
-    from .multiverse import multiverse, write_sensitivity
+    from .multiverse import check_rows, multiverse, write_sensitivity
 
+    check_rows(rows)
     folder = ResultsFolder(_folder(study, out))
     if not dry:
         folder.claim([SENSITIVITY])

@@ -73,3 +73,32 @@ def test_a_row_that_does_not_exist_is_refused_and_nothing_is_written(
     assert code == 2
     assert "The theory has no such row" in err
     assert not (study_file.parent / "results").exists()
+
+
+def test_a_dry_run_of_sensitivity_lists_what_would_be_fitted_and_writes_nothing(
+    study_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = call(capsys, "sensitivity", study_file, "--row", "C1", "--dry-run")
+    assert code == 0
+    assert "Specifications" in out
+    assert "observed" in out
+    assert "fits to do" in err
+    assert not (study_file.parent / "results").exists()
+    code, out, _ = call(capsys, "sensitivity", study_file, "--row", "C1", "--dry-run", "--json", "--quiet")
+    told = json.loads(out)
+    assert told["file"] is None
+    same = [one for one in told["specifications"] if one["part"] == "same session"]
+    # Centring × trend × therapists, and t residuals alone: nothing is missing, and all have as many sessions.
+    assert len(same) == 2 * 4 * 2 + 1
+    assert not any(one["fitted"] for one in same)
+    assert {one["sessions"] for one in same} == {48}
+
+
+def test_sensitivity_refuses_a_row_that_the_theory_does_not_have(
+    study_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = call(capsys, "sensitivity", study_file, "--row", "C11")
+    assert code == 2
+    assert "C11" in err
+    assert "--row" in err
+    assert not (study_file.parent / "results").exists()

@@ -85,7 +85,8 @@ def test_complete_sessions_are_counted(tmp_path: Path) -> None:
 def test_an_unknown_row_is_refused_with_the_nearest(tmp_path: Path) -> None:
     study = read_study(small_study.write_study(tmp_path, MODELS))
     with pytest.raises(InputError, match="C1"):
-        multiverse(study, Store(tmp_path / "store"), rows=["C11"])
+        sensitivity(study, ["C11"])
+    assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.slow
