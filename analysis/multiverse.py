@@ -14,7 +14,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +21,12 @@ from ..data.errors import Fault, InputError, SafezoneError
 from .evidence import stored_evidence
 from .findings import answer_part
 from .fitting import Keys, Task, keys_of, obtain_draws
-from .folder import SENSITIVITY, ResultsFolder
 from .principles import fill, principles, slot_names, slots
 from .progress import Progress, Silent
 from .questions import Question, agenda
 from .sampling import marginal_system
-from .specifications import CROSSED, VALUES, Combination, arranged, combinations
+from .sensitivity import Specification, keep, kept
+from .specifications import CROSSED, Combination, arranged, combinations
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,60 +36,11 @@ if TYPE_CHECKING:
     from .evidence import Part
     from .store import Store
 
-COLUMNS = (
-    "id", "part", "specification", "own", "centring", "detrending", "therapists", "priors", "estimand", "mean", "lower",
-    "upper", "probability", "verdict", "smallest", "direction", "study", "missing", "outliers", "sessions", "quantity",
-)  # fmt: skip
 SLOW_DRAWS = 2000
 """Draws per chain, at least, where PyMC runs for a specification other than the study's own: it compiles for longer
 than it samples, so draws that spare a second attempt are cheap."""
 _SECONDS: Mapping[bool, float] = {True: 40.0, False: 1.5}
 """What a fit takes before one was timed: by PyMC, by the kernel."""
-
-
-@dataclass(frozen=True, slots=True)
-class Specification:
-    """One quantity under one combination of choices.
-
-    Parameters
-    ----------
-    id, part
-        Row and part of the theory.
-    choices
-        Choice on each axis that the model has.
-    own
-        Whether it is the study's own combination.
-    estimand, quantity
-        The quantity: its name, and in words of the study's language.
-    mean, lower, upper
-        In its own direction.
-    probability
-        P(beyond the smallest effect of interest in the expected direction).
-    verdict
-        A word, or why there is none.
-    smallest, direction
-        As in the registry.
-    sessions
-        Sessions in the likelihood.
-    fitted
-        Whether its draws lie in the store.
-    """
-
-    id: str
-    part: str
-    choices: Mapping[str, str]
-    own: bool
-    estimand: str = ""
-    quantity: str = ""
-    mean: float = math.nan
-    lower: float = math.nan
-    upper: float = math.nan
-    probability: float = math.nan
-    verdict: str = ""
-    smallest: float = math.nan
-    direction: int = 0
-    sessions: int = 0
-    fitted: bool = False
 
 
 @dataclass(slots=True)
@@ -135,6 +85,9 @@ def multiverse(
     tuple of Specification
         Of every part that the study can test and whose model has choices.
     """
+    known = None if dry else kept(study, rows, store)
+    if known is not None:
+        return known
     tell = say or (lambda text: None)
     found: dict[int, Specification] = {}
     pending: list[tuple[_Fit, bool]] = []
@@ -168,38 +121,10 @@ def multiverse(
         assert not isinstance(built, str)
         found |= _answers(study, fit, built[0], built[1], store, progress or Silent())
         spent.setdefault(slow, []).append(time.monotonic() - started)
-    return tuple(found[at] for at in sorted(found))
-
-
-def sensitivity_file(study: Study, found: Sequence[Specification]) -> bytes:
-    """Return ``sensitivity.csv``."""
-    import pandas as pd
-
-    from ..data.export import csv_bytes
-
-    number: dict[tuple[str, str], int] = {}
-    rows = []
-    for one in found:
-        key = (one.id, one.part)
-        number[key] = number.get(key, 0) + 1
-        told = {name: getattr(one, name) for name in COLUMNS if hasattr(one, name)}
-        choices = {axis: one.choices.get(axis, "") for axis in VALUES}
-        rows.append(told | choices | {"specification": number[key], "study": study.fingerprint})
-    return csv_bytes(pd.DataFrame(rows, columns=list(COLUMNS)))
-
-
-def write_sensitivity(study: Study, found: Sequence[Specification], folder: Path) -> Path:
-    """Write ``sensitivity.csv`` into the results folder, and nothing else.
-
-    Raises
-    ------
-    InputError
-        When a file of this name is somebody else's.
-    """
-    ResultsFolder(folder).write(
-        {SENSITIVITY: sensitivity_file(study, found)}, {}, owned=lambda name: name == SENSITIVITY
-    )
-    return folder / SENSITIVITY
+    answers = tuple(found[at] for at in sorted(found))
+    if not dry:
+        keep(study, rows, store, answers)
+    return answers
 
 
 # --- what is to be fitted ------------------------------------------------------------------------------------------

@@ -41,8 +41,8 @@ from .tables import data_files, diagnostics_file, estimate_files
 if TYPE_CHECKING:
     from ..data.study import Study
     from ..models.catalogue import PlannedModel
-    from .multiverse import Specification
     from .questions import Agenda
+    from .sensitivity import Specification
 
 _USABLE_NAME = re.compile(r"[\w][\w .+-]*")
 _DATA_FILES = (*(f"data/{name}.csv" for name in DATA_TABLES), "data/checks.csv")
@@ -213,7 +213,8 @@ def sensitivity(
         For a row that the theory does not have, and where the file is somebody else's.
     """
     from .folder import SENSITIVITY
-    from .multiverse import check_rows, multiverse, write_sensitivity
+    from .multiverse import check_rows, multiverse
+    from .sensitivity import write_sensitivity
 
     check_rows(rows)
     folder = ResultsFolder(_folder(study, out))

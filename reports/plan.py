@@ -19,7 +19,7 @@ from .console import table
 from .prose.theory import obstacle_text, smallest_text
 
 if TYPE_CHECKING:
-    from ..analysis.multiverse import Specification
+    from ..analysis.sensitivity import Specification
     from ..data.study import Study
 
 

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ...analysis.folder import SENSITIVITY
-from ...analysis.multiverse import COLUMNS
+from ...analysis.sensitivity import COLUMNS
 from .. import figures
 from ..numbers import interval_label
 from ..prose import multiverse as prose

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -10,9 +11,10 @@ import pytest
 
 from safezone.analysis import fitting
 from safezone.analysis import multiverse as module
-from safezone.analysis.multiverse import COLUMNS, multiverse
+from safezone.analysis.multiverse import multiverse
 from safezone.analysis.pipeline import fit, sensitivity
 from safezone.analysis.progress import Silent
+from safezone.analysis.sensitivity import COLUMNS
 from safezone.analysis.store import Store
 from safezone.data.errors import InputError
 from safezone.data.examples import example_path
@@ -102,15 +104,18 @@ def test_the_table_holds_every_combination_the_own_one_is_the_studys_fit_and_a_s
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("safezone.analysis.specifications.ALONE", {"within_between": ("missing",)})
         found, file = sensitivity(read_study(path), ["C1"], progress=progress, say=said.append)
-        again = Counting()
-        repeated, _ = sensitivity(read_study(path), ["C1"], progress=again)
+        again, repeated = Counting(), []
+        for kept in (True, False):  # from the answers that were kept, and from the fits
+            if not kept:
+                shutil.rmtree(path.parent / ".safezone" / "findings")
+            repeated.append(sensitivity(read_study(path), ["C1"], progress=again)[0])
     same = [one for one in found if one.part == "same session"]
     assert len(same) == 2 * 4 * 2 + 2
     assert same[0].own
     assert same[0].mean == pytest.approx(float(own.iloc[0]))  # from the store: the very same draws
     assert len(progress.models) == len(found) - 1
     assert again.models == set()
-    assert repeated == found
+    assert repeated == [found, found]
     assert said[1].startswith(f"sensitivity: fit 1 of {len(found) - 1} (about ")
     assert file is not None
     table = pd.read_csv(file)

@@ -15,7 +15,7 @@ import pytest
 from matplotlib.lines import Line2D
 from syrupy.assertion import SnapshotAssertion
 
-from safezone.analysis.multiverse import COLUMNS
+from safezone.analysis.sensitivity import COLUMNS
 from safezone.reports.figures.multiverse import multiverse as draw
 from safezone.reports.parts import Article
 from safezone.reports.parts import multiverse as section
