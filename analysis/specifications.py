@@ -6,9 +6,9 @@ need PyMC (half a minute and more per fit), or change what enters the likelihood
 
 - **centring**: predictors around latent means, or around observed ones.
 - **detrending**: no trend; a linear one that all clients share; each client's *own* linear trend, as a random slope of
-  the outcome on time and by least squares in the predictors (the random slope alone leaves a part of an association of
-  trends in the within slope); or the average of every session number. Falkenström et al. (2017) show how trends
-  pass for an association within clients.
+  the outcome on time and, save in lagged models, by least squares in the predictors (the random slope alone leaves a
+  part of an association of trends in the within slope); or the average of every session number. Falkenström et al.
+  (2017) show how trends pass for an association within clients.
 - **therapists**: a level, or not.
 - **priors**: weak, or the library's where it has one for the quantity.
 - **missing**: *modelled*, every rated session counts and what is missing is so at random given the model; *complete*,
@@ -163,7 +163,9 @@ def arranged(
                 options = options.model_copy(update={"centring": value})
             case "detrending":
                 options = with_trend(options, value)
-                study = without_own_trends(study, options) if value == "own" else study
+                # In a lagged model a line through all sessions would bring later ones into the previous one.
+                lagged = options.lag == 1 or options.own_lag
+                study = without_own_trends(study, options) if value == "own" and not lagged else study
             case "therapists":
                 # Without the level there are no arrows between therapists either.
                 options = options.model_copy(update={"therapist_level": value == "yes", "therapist": ()})

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...analysis.specifications import VALUES
-from .. import digits
 from ..prose import multiverse as prose
 from ..prose import theory
 from .style import BAND, COLOURS, GREY, INK, LIGHT, SIZE, Figure, canvas, plain, styled, wrap
@@ -138,5 +137,5 @@ def _told(one: Curve, code: str) -> str:
     return theory.say(
         "multiverse.alt_part", code, id=one.id, quantity=one.quantity, rank=str(one.place + 1),
         counts=one.counts(code), **one.numbers(code),
-        **{key: digits.write(float(value), 2, code) for key, value in ends.items()},
+        **{key: one.write(float(value), code) for key, value in ends.items()},
     )  # fmt: skip

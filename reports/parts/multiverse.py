@@ -55,7 +55,7 @@ def table(found: Sequence[Curve], code: str) -> str:
     import pandas as pd
 
     frame: pd.DataFrame = pd.DataFrame([_cells(one, code) for one in found])
-    keys = ("id", "quantity", "n", "same", "own", "range", "moved")
+    keys = ("id", "quantity", "same", "range", "moved")
     columns = tuple(
         Column(key, header, rich=True, align="left" if key in ("id", "quantity", "moved") else "right")
         for key, header in zip(keys, patterns("multiverse.headers", code), strict=True)
@@ -66,14 +66,16 @@ def table(found: Sequence[Curve], code: str) -> str:
 
 def _cells(one: Curve, code: str) -> dict[str, str]:
     told = one.numbers(code)
+
+    def whole(text: str) -> str:
+        return text.replace(" ", "\N{NO-BREAK SPACE}")
+
     separator = "; " if code == "de" else ", "
     return {
         "id": escape(one.id),
-        "quantity": escape(one.quantity),
-        "n": told["n"],
-        "same": told["k"],
-        "own": told["own"],
-        "range": escape(f"{told['median']} [{told['low']}{separator}{told['high']}]"),
+        "quantity": escape(one.quantity[:1].upper() + one.quantity[1:]),
+        "same": whole(say("multiverse.of", code, **told)),
+        "range": whole(escape(f"{told['own']} [{told['low']}{separator}{told['high']}]")),
         "moved": escape(one.moved_by(code)),
     }
 

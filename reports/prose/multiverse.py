@@ -74,9 +74,13 @@ class Curve:
         mean = self.rows["mean"]
         written = {"own": mean.iloc[self.place], "median": mean.median(), "low": mean.min(), "high": mean.max()}
         counted = {"n": len(self.rows), "k": self.same}
-        return {key: digits.write(float(value), 2, code) for key, value in written.items()} | {
+        return {key: self.write(float(value), code) for key, value in written.items()} | {
             key: str(value) for key, value in counted.items()
         }
+
+    def write(self, value: float, code: str) -> str:
+        """Write a number of this quantity: a third decimal where small changes are of interest."""
+        return digits.write(value, 3 if float(self.rows["smallest"].iloc[0]) < 0.05 else 2, code)
 
     def counts(self, code: str) -> str:
         """Count the verdicts: ``17 supported and 2 leaning``."""
@@ -95,7 +99,7 @@ class Curve:
             if len(differing) == 1 and shift > best:
                 (axis,) = differing
                 best, furthest = shift, choice(axis, str(row[axis]), code)
-        return f"{furthest}, {digits.write(best, 2, code)}" if furthest else ""
+        return f"{furthest}, {self.write(best, code)}" if furthest else ""
 
 
 def curves(table: pd.DataFrame) -> tuple[Curve, ...]:

@@ -259,6 +259,15 @@ def test_what_is_left_of_a_predictor_is_flat_over_time_and_keeps_the_clients_mea
     assert without_own_trends(harbour, options).sessions["alliance"].equals(before["alliance"])
 
 
+def test_in_lagged_models_only_the_outcome_loses_its_own_trends(harbour: Study) -> None:
+    for part, same in (("same session", False), ("next session", True)):
+        question, options = asked(harbour, "C1", part)
+        own = next(one for one in combinations(harbour, question, options) if one.choices["detrending"] == "own")
+        changed, chosen = arranged(harbour, question, options, own)
+        assert chosen.random_slopes == ("time",)
+        assert changed.sessions["safety"].equals(harbour.sessions["safety"]) == same
+
+
 @pytest.mark.slow
 def test_trends_that_go_together_pass_for_an_association_within_until_each_clients_own_is_taken_out(
     write: Callable[..., Study], tmp_path: Path
