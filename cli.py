@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -28,11 +28,6 @@ from .reports.options import (
     StudyPath,
     Template,
 )
-
-if TYPE_CHECKING:
-    from .analysis.artefacts import RunResult
-    from .data.study import Study
-    from .reports.console import Voice
 
 app = typer.Typer(
     name="safezone",
@@ -112,6 +107,7 @@ def demo(
     """
     from .data.examples import copy_example, example_path
     from .reports.console import voice
+    from .reports.steps import run_study
 
     speaker = voice(json=json, quiet=quiet, no_color=no_color)
     study = out / "study.toml"
@@ -121,7 +117,7 @@ def demo(
     if not study.exists():
         study = copy_example("harbour", out)
         speaker.say(f"Copied the Harbour study (simulated) to {out}.")
-    raise typer.Exit(_run(study, speaker, force=force))
+    raise typer.Exit(run_study(study, speaker, force=force))
 
 
 @app.command(rich_help_panel="Begin")
@@ -282,12 +278,13 @@ def sap(
     from .data.study import read_study
     from .reports.console import voice
     from .reports.plan import sap_answer
+    from .reports.steps import render_report
 
     speaker = voice(json=json, quiet=quiet, no_color=no_color)
     read = read_study(study)
     frozen = freeze(read, out=out, force=force)
     publish(read, out)
-    files = _report(read, speaker, template="sap", formats=formats, out=out)
+    files = render_report(read, speaker, template="sap", formats=formats, out=out)
     speaker.answer(*sap_answer(frozen, read, files))
 
 
@@ -309,12 +306,13 @@ def fit(
     from .data.study import read_study
     from .reports.console import voice
     from .reports.overview import folder_answer
+    from .reports.steps import fit_models, tell_status
 
     speaker = voice(json=json, quiet=quiet, no_color=no_color)
     if dry_run:
-        _status(study, speaker, out=out, explain=True)
+        tell_status(study, speaker, out=out, explain=True)
         return
-    result = _fit(read_study(study), speaker, models=models, out=out, force=force)
+    result = fit_models(read_study(study), speaker, models=models, out=out, force=force)
     speaker.answer(*folder_answer(result.folder, ()))
     raise typer.Exit(result.exit_code)
 
@@ -337,12 +335,13 @@ def report(
     """
     from .data.study import read_study
     from .reports.console import voice
+    from .reports.steps import render_report, tell_status
 
     speaker = voice(json=json, quiet=quiet, no_color=no_color)
     if dry_run:
-        _status(study, speaker, out=out, explain=True)
+        tell_status(study, speaker, out=out, explain=True)
         return
-    files = _report(read_study(study), speaker, template=template, formats=formats, out=out, force=force)
+    files = render_report(read_study(study), speaker, template=template, formats=formats, out=out, force=force)
     speaker.answer({"report": files}, "\n".join(map(str, files)))
 
 
@@ -361,12 +360,13 @@ def run(
     [dim]Example:[/dim] safezone run my-study
     """
     from .reports.console import voice
+    from .reports.steps import run_study, tell_status
 
     speaker = voice(json=json, quiet=quiet, no_color=no_color)
     if dry_run:
-        _status(study, speaker, out=out, explain=True)
+        tell_status(study, speaker, out=out, explain=True)
         return
-    raise typer.Exit(_run(study, speaker, out=out, force=force))
+    raise typer.Exit(run_study(study, speaker, out=out, force=force))
 
 
 @app.command(rich_help_panel="A study")
@@ -383,8 +383,37 @@ def status(
     [dim]Example:[/dim] safezone status my-study --explain
     """
     from .reports.console import voice
+    from .reports.steps import tell_status
 
-    _status(study, voice(json=json, quiet=quiet, no_color=no_color), out=out, explain=explain)
+    tell_status(study, voice(json=json, quiet=quiet, no_color=no_color), out=out, explain=explain)
+
+
+@app.command(rich_help_panel="A study")
+def clean(
+    study: StudyPath = HERE,
+    days: Annotated[
+        float, typer.Option("--days", help="Keep what was asked for in as many days; 0 keeps nothing.")
+    ] = 30,
+    out: OutFolder = None,
+    dry_run: DryRun = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    no_color: NoColor = False,
+) -> None:
+    """Give disk space back: take out of .safezone/ the fits that nothing has asked for in a while.
+
+    Results and reports stay; what is needed again is fitted again.
+
+    [dim]Example:[/dim] safezone clean my-study --dry-run
+    """
+    from .analysis.cleaning import clean as take_out
+    from .data.study import read_study
+    from .reports.console import voice
+    from .reports.overview import cleaning_answer
+
+    speaker = voice(json=json, quiet=quiet, no_color=no_color)
+    done = take_out(read_study(study), days=days, out=out, dry=dry_run)
+    speaker.answer(*cleaning_answer(done, dry=dry_run))
 
 
 @app.command(rich_help_panel="Help")
@@ -422,53 +451,6 @@ def cite(quiet: Quiet = False, json: Json = False, no_color: NoColor = False) ->
     for work in works:
         speaker.say(f"For {work.why}: {work.text}")
     speaker.answer({"works": [asdict(work) for work in works]}, "\n\n".join(work.bibtex for work in works))
-
-
-def _run(study: Path, speaker: Voice, *, out: Path | None = None, force: bool = False) -> int:
-    """Check, fit and render; say where the reports are; return the exit code."""
-    from .data.study import read_study
-    from .reports.overview import folder_answer
-
-    read = read_study(study)
-    result = _fit(read, speaker, out=out, force=force)
-    speaker.answer(*folder_answer(result.folder, _report(read, speaker, out=out, force=force)))
-    return result.exit_code
-
-
-def _fit(
-    study: Study, speaker: Voice, *, models: Sequence[str] | None = None, out: Path | None = None, force: bool = False
-) -> RunResult:
-    """Fit what is out of date, with progress on stderr."""
-    from .analysis.pipeline import run as fit_models
-    from .analysis.progress import progress_for
-
-    if not speaker.quiet:
-        speaker.report_faults(study.faults)
-    return fit_models(study, models, out=out, force=force, progress=progress_for(quiet=speaker.quiet))
-
-
-def _report(
-    study: Study,
-    speaker: Voice,
-    *,
-    template: str | None = None,
-    formats: Sequence[str] | None = None,
-    out: Path | None = None,
-    force: bool = False,
-) -> tuple[Path, ...]:
-    """Render the report; return its files."""
-    from .reports.report import report as render
-
-    return render(study, template, formats, out, force=force, progress=speaker.say).files
-
-
-def _status(study: Path, speaker: Voice, *, out: Path | None, explain: bool) -> None:
-    """Print what is fresh and what is stale."""
-    from .analysis.pipeline import status as freshness
-    from .data.study import read_study
-    from .reports.overview import status_answer
-
-    speaker.answer(*status_answer(freshness(read_study(study), out=out), explain=explain))
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -35,7 +35,7 @@ from .folder import (
 from .keys import causes
 from .progress import Progress, Silent
 from .sap import plan_file
-from .store import FOLDER, Store
+from .store import Store, store_beside
 from .tables import data_files, diagnostics_file, estimate_files
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def run(
     wanted = _chosen(plan, models)
     folder = ResultsFolder(_folder(study, out))
     folder.claim(_file_names(plan.tasks))
-    store = _store(study, folder.path)
+    store = store_beside(study.path, folder.path)
     store.sweep()
 
     stored: dict[str, Stored] = {}
@@ -174,7 +174,7 @@ def fit(
     study = _read(study)
     plan = _plan(study)
     (name,) = _chosen(plan, [model])
-    store = _store(study, _folder(study, out))
+    store = store_beside(study.path, _folder(study, out))
     return obtain_fit(plan.tasks[name], plan.keys[name], store, Silent() if progress is None else progress, force=force)
 
 
@@ -220,7 +220,7 @@ def sensitivity(
     folder = ResultsFolder(_folder(study, out))
     if not dry:
         folder.claim([SENSITIVITY])
-    found = multiverse(study, _store(study, folder.path), rows=rows, progress=progress, say=say, dry=dry)
+    found = multiverse(study, store_beside(study.path, folder.path), rows=rows, progress=progress, say=say, dry=dry)
     return found, None if dry else write_sensitivity(study, found, folder.path)
 
 
@@ -251,7 +251,7 @@ def status(
     study = _read(study)
     plan = _plan(study)
     folder = ResultsFolder(_folder(study, out))
-    store = _store(study, folder.path)
+    store = store_beside(study.path, folder.path)
     manifest = read_manifest(folder.path) or {}
     found = [_data_status(study, folder, manifest)]
     found += [_model_status(name, plan.keys[name], store, folder, manifest) for name in _chosen(plan, models)]
@@ -324,15 +324,6 @@ def _chosen(plan: _Plan, models: Sequence[str] | None) -> tuple[str, ...]:
 
 def _folder(study: Study, out: str | Path | None) -> Path:
     return study.path.parent / "results" if out is None else Path(out)
-
-
-def _store(study: Study, results: Path) -> Store:
-    """Return the store beside the study; in the results folder where the study's own cannot be written."""
-    import os
-
-    beside = study.path.resolve().parent / FOLDER
-    place = beside if beside.exists() else beside.parent
-    return Store(beside if os.access(place, os.W_OK) else results / FOLDER)
 
 
 # --- doing ----------------------------------------------------------------------------------------

@@ -50,6 +50,13 @@ def key_of(components: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(components), sort_keys=True).encode()).hexdigest()
 
 
+def store_beside(study_file: Path, results: Path) -> Store:
+    """Return the store beside a study file; in the results folder where the study's own folder cannot be written."""
+    beside = study_file.resolve().parent / FOLDER
+    place = beside if beside.exists() else beside.parent
+    return Store(beside if os.access(place, os.W_OK) else results / FOLDER)
+
+
 def unwritable(path: Path, error: OSError) -> InputError:
     """Return the error to raise when a folder cannot be written."""
     return InputError(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..analysis.artefacts import ArtefactStatus
+    from ..analysis.cleaning import Cleaning
     from ..data.study import Study
 
 TABLES = {"estimates": "estimates.json", "diagnostics": "diagnostics.csv", "principles": "principles.csv"}
@@ -162,3 +163,18 @@ def status_answer(artefacts: Sequence[ArtefactStatus], *, explain: bool) -> Iter
     ]
     yield {"artefacts": rows}
     yield table("", rows, ("artefact", "kind", "state", *(("because",) if explain else ())))
+
+
+def cleaning_answer(done: Cleaning, *, dry: bool) -> Iterator[Any]:
+    """Yield what `safezone clean` prints.
+
+    Parameters
+    ----------
+    done
+        What was taken out.
+    dry
+        Whether it was only counted.
+    """
+    yield {"store": done.folder, "entries": done.entries, "bytes": done.size, "kept": done.kept, "dry_run": dry}
+    verb = "Would take out" if dry else "Took out"
+    yield f"{verb} {done.entries} entries ({done.size / 1e6:.0f} MB) of {done.folder}; {done.kept} stay."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -10,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from safezone.analysis.store import Store
 from safezone.cli import app, main
 from safezone.data.errors import Fault, InputError
 
 COMMANDS = (
     "init", "demo", "simulate", "check", "plan", "sap", "fit", "report", "run", "principles", "sensitivity", "status",
-    "doctor", "cite",
+    "clean", "doctor", "cite",
 )  # fmt: skip
 
 
@@ -109,6 +111,30 @@ def test_check_reports_flow_and_codebook(example_study: Path, capsys: pytest.Cap
     code, out, _ = call(capsys, "check", example_study)
     assert code == 0
     assert "Felt safety (client)" in out
+
+
+def test_clean_takes_out_what_nothing_has_asked_for(example_study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store(example_study.parent / ".safezone")
+    old, young = (store.put("fits", {"seed": seed}, {"draws.nc": b"draws"}) for seed in ("1", "2"))
+    os.utime(old.folder, (0, 0))
+
+    code, out, _ = call(capsys, "clean", example_study, "--dry-run", "--json")
+    assert code == 0
+    said = json.loads(out)
+    assert (said["entries"], said["kept"], said["dry_run"]) == (1, 1, True)
+    assert said["bytes"] == sum(file.stat().st_size for file in old.folder.iterdir())
+    assert old.folder.exists()
+
+    code, out, _ = call(capsys, "clean", example_study)
+    assert code == 0
+    assert "Took out 1 entries" in out
+    assert (old.folder.exists(), young.folder.exists()) == (False, True)
+    call(capsys, "clean", example_study, "--days", "0")
+    assert not young.folder.exists()
+
+    code, _, err = call(capsys, "clean", example_study, "--days", "-1")
+    assert code == 2
+    assert "Choose 0 or more" in err
 
 
 def test_every_fault_is_reported_at_once_and_nothing_written(
