@@ -85,10 +85,11 @@ def multiverse(
     tuple of Specification
         Of every part that the study can test and whose model has choices.
     """
+    tell = say or (lambda text: None)
     known = None if dry else kept(study, rows, store)
     if known is not None:
+        tell(f"sensitivity: {len(known)} specifications, all answered before")
         return known
-    tell = say or (lambda text: None)
     found: dict[int, Specification] = {}
     pending: list[tuple[_Fit, bool]] = []
     for fit in _fits(study, rows):
@@ -225,6 +226,7 @@ def _answers(
     told = {at: replace(_said(study, one, fit), sessions=len(task.design.row)) for at, one in fit.readers}
     try:
         draws, verdict = obtain_draws(task, keys, store, progress)
+        progress.finish(verdict)
     except SafezoneError as error:
         return {at: replace(one, verdict=f"not trusted: {error}") for at, one in told.items()}
     evidence = stored_evidence(task, verdict, keys.fit_key, draws, draws)
