@@ -9,7 +9,7 @@ import numpy as np
 
 from ..prose.labels import label_of
 from ..prose.language import Language, language
-from ..prose.names import short_name
+from ..prose.names import placed_name
 from ..prose.paragraphs import model_title
 from .densities import MOST
 from .style import COLOURS, GREY, LIGHT, LINES, MARKERS, SIZE, Figure, canvas, shade, styled, wrap
@@ -209,7 +209,7 @@ def ranks(model: ModelResults, study: StudyInfo, code: str | None = None, bins: 
     talk = language(code or study.language)
     scales = kept["scale"].values.astype(str)
     chosen = np.flatnonzero(scales == "raw")[:MOST]
-    names = [short_name(model, str(kept["estimand"].values[i]), talk) for i in chosen]
+    names = [placed_name(model, str(kept["estimand"].values[i]), talk) for i in chosen]
     values = kept["value"].transpose("quantity", "chain", "draw").values[chosen]
     return _rank_figure(names, values, bins, talk)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..prose.language import language
-from ..prose.names import interpreted, short_name
+from ..prose.names import interpreted, placed_name
 from .style import COLOURS, GREY, SIZE, Figure, canvas, styled, wrap
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def prior_posterior(model: ModelResults, study: StudyInfo, code: str | None = No
         name = str(parameter["name"])
         prior, posterior = draws_of(model.prior, name), draws_of(model.posterior, name)
         if prior is not None and posterior is not None:
-            found.append((short_name(model, str(parameter.get("estimand") or name), talk), prior, posterior))
+            found.append((placed_name(model, str(parameter.get("estimand") or name), talk), prior, posterior))
     found = found[first : first + MOST]
     if not found:
         return None

@@ -70,8 +70,9 @@ def prior_prediction(model: ModelResults, study: StudyInfo, code: str | None = N
                 _bars(right, spreads, (0.0, REACH * width), code)
             else:
                 right.set_axis_off()
-        handles, labels = axes[0].get_legend_handles_labels()
-        chosen = dict(zip(labels, handles, strict=True))
+        chosen = {
+            label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
+        }
         fig.legend(chosen.values(), chosen.keys(), loc="outside lower center", ncols=3)
     told = "; ".join(_told(model, one, talk) for one in shown)
     return Figure(fig, prose.say("prior_predictive.alt", code, parts=told))

@@ -25,6 +25,12 @@ from .calibration import calibration_tables
 from .tables import slug
 
 _LABEL = re.compile(r"\{#(tbl-[\w-]+)\}")
+_NOTES = {
+    "note_large": re.compile(r"importance sampling not tried: (?P<n>\d+) parameters"),
+    "note_weights": re.compile(r"importance sampling gave way: k-hat (?P<k>[\d.]+), effective draws (?P<ess>\d+)"),
+}
+"""What the sampler says of itself, by the pattern that says it in the report's language."""
+UNBOUNDED = frozenset({"gaussian", "student_t"})
 REPEATS = 40
 """More figures of one kind than this are not drawn, whatever a model holds."""
 
@@ -45,7 +51,7 @@ class Supplement:
     def open(cls, folder: str | Path, language_code: str = "", figures_folder: str = "figures") -> Supplement:
         """Open a results folder; parameters as in :meth:`Article.open`."""
         article = Article.open(folder, language_code, figures_folder)
-        theory = {"theory": {}}  # models added for the theory are told here like all others
+        theory: dict[str, Any] = {"theory": {}}  # models added for the theory are told here like all others
         article.n.results = replace(article.results, manifest={**article.results.manifest, **theory})
         return cls(replace(article, results=article.n.results))
 
@@ -106,12 +112,13 @@ class Supplement:
     def software(self) -> str:
         """Return versions, seeds, machine and hashes."""
         article = self.article
+        found = {
+            "files": supplement_tables.files_table(article.results, article.talk),
+            "seeds": supplement_tables.seeds_table(article.results, article.talk),
+        }
+        said = [self._say("text.software"), *(self._say(f"text.{key}") for key, table in found.items() if table)]
         return self._join(
-            f"# {self._say('section.software')} {{#sec-software}}",
-            self._say("text.software"),
-            article.session(),
-            supplement_tables.files_table(article.results, article.talk),
-            supplement_tables.seeds_table(article.results, article.talk),
+            f"# {self._say('section.software')} {{#sec-software}}", " ".join(said), article.session(), *found.values()
         )
 
     def close(self) -> None:
@@ -153,7 +160,8 @@ class Supplement:
                     self._observed(shown),
                 ]
             ),
-            self._say("text.prior_prediction_reading"),
+            (self._say("text.prior_prediction_open") if any(one["family"] in UNBOUNDED for one in shown) else "")
+            + self._say("text.prior_prediction_reading"),
             *[picture for _, picture in drawn],
         )
 
@@ -215,7 +223,7 @@ class Supplement:
             self._note(model),
             prose.diagnostics(article.n, model.name),
             self._energy(model),
-            self._ladder(model),
+            self._ladder(model, weighted=weighted),
             self._say("text.quality", slug=name) if table else "",
             self._say("text.ranks", slug=name) if drawn else "",
         ]
@@ -303,8 +311,12 @@ class Supplement:
         )  # fmt: skip
 
     def _note(self, model: ModelResults) -> str:
+        """Return why this sampler ran and no faster one."""
         note = str(model.card.get("sampler_note") or "").rstrip(".")
-        return self._say("text.sampler_note", note=escape(self.article.talk.phrase(note))) if note else ""
+        for key, pattern in _NOTES.items():
+            if found := pattern.fullmatch(note):
+                note = self._say(f"text.{key}", **found.groupdict())
+        return self._say("text.sampler_note", note=note) if note else ""
 
     def _energy(self, model: ModelResults) -> str:
         value = model.diagnostics.get("bfmi_min")
@@ -312,22 +324,35 @@ class Supplement:
             return ""
         return self._say("text.bfmi", value=self.article.talk.number(float(value), 2))
 
-    def _ladder(self, model: ModelResults) -> str:
-        """Return the steps that were taken until the fit was accepted."""
-        talk = self.article.talk
-        steps = [
-            self._say(
-                "text.ladder_step",
-                step=talk.phrase(str(one["step"])),
-                settings=", ".join(
-                    f"{escape(str(k))} {escape(str(v))}" for k, v in (one.get("settings") or {}).items()
-                ),
-                verdict=talk.phrase(escape(str(one.get("verdict", "")))),
-            )
-            for one in model.card.get("remedies") or ()
-            if isinstance(one, Mapping)
-        ]
-        return self._say("text.ladder", steps="; ".join(steps)) if steps else ""
+    def _ladder(self, model: ModelResults, *, weighted: bool) -> str:
+        """Return the steps that were taken until the fit was accepted, with what each of them set."""
+        steps = [one for one in model.card.get("remedies") or () if isinstance(one, Mapping)]
+        settings = [self._settings(one, model, weighted=weighted and len(steps) == 1) for one in steps]
+        if len(steps) == 1:
+            return self._say("text.ladder_one", settings=settings[0])
+        told = [
+            self._say("text.ladder_step", step=self._step(str(one["step"])), settings=set_,
+                      verdict=self._verdict(str(one.get("verdict", ""))))
+            for one, set_ in zip(steps, settings, strict=True)
+        ]  # fmt: skip
+        return self._say("text.ladder", steps="; ".join(told)) if told else ""
+
+    def _settings(self, step: Mapping[str, Any], model: ModelResults, *, weighted: bool) -> str:
+        """Return what a step set; weights have neither warm-up nor step size."""
+        talk, found = self.article.talk, step.get("settings") or {}
+        facts = {
+            "chains": talk.number(float(model.diagnostics["chains"]), 0),
+            **{key: talk.number(float(found.get(key) or 0), 0) for key in ("draws", "warmup")},
+            "target": talk.number(float(found.get("target_accept") or 0), 2),
+        }
+        return self._say("text.settings_importance" if weighted else "text.settings", **facts)
+
+    def _step(self, step: str) -> str:
+        return self._say("text.as_asked") if step == "as asked" else self.article.talk.phrase(step)
+
+    def _verdict(self, verdict: str) -> str:
+        """Return whether a step was enough; why not stands in the diagnostics themselves."""
+        return self.article.talk.say("table.trusted" if verdict == "trusted" else "table.not_trusted")
 
     # --- helpers ----------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...models.library import PREFIX
 from ..figures import check_name
 from ..prose import supplement as words
-from ..prose.names import interpreted, short_name
+from ..prose.names import interpreted, placed_name, short_name
 from ..prose.paragraphs import model_title
 from ..prose.paths import has_graph
 from ..prose.verdicts import kind_of
@@ -35,7 +35,7 @@ def priors_table(results: Results, model: ModelResults, talk: Language) -> str:
     symbols = not has_graph(model)  # those of a graph repeat the names of its nodes
     for one in sorted(parameters, key=lambda parameter: not _named(parameter)):
         named = _named(one)
-        name = escape(short_name(model, str(one["estimand"]), talk)) if named else code(str(one["name"]))
+        name = escape(placed_name(model, str(one["estimand"]), talk)) if named else code(str(one["name"]))
         rows.append(
             [
                 f"{name} (${one['symbol']}$)" if named and symbols and one.get("symbol") else name,
@@ -179,7 +179,7 @@ def scaling_table(results: Results, model: ModelResults, talk: Language) -> str:
     rows = [
         [
             escape(str(row["id"])),
-            escape(short_name(model, str(row["estimand"]), talk)),
+            escape(placed_name(model, str(row["estimand"]), talk)),
             _number(row["prior_sensitivity"], 2, talk),
             _number(row["likelihood_sensitivity"], 2, talk),
         ]

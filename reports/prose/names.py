@@ -58,6 +58,15 @@ def short_name(model: ModelResults, estimand: str, talk: Language) -> str:
     )
 
 
+def placed_name(model: ModelResults, estimand: str, talk: Language) -> str:
+    """Name an estimand with its level before it, where the same path may stand at several: ``Sessions: A → B``."""
+    name, kind = short_name(model, estimand, talk), kind_of(estimand)
+    if not (has_graph(model) and kind.name in {*NAMED, "dyad_same"} and "level" in kind.parts):
+        return name
+    level = kind.parts["level"]
+    return f"{talk.say('figure.sessions' if level == 'session' else f'figure.{level}')}: {name}"
+
+
 def interpreted(parameter: Any) -> bool:
     """Whether a parameter means something to a reader, rather than completing the likelihood."""
     estimand = str(parameter["estimand"])
