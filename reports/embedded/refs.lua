@@ -140,6 +140,7 @@ local structure = {
     return pandoc.Div({ pandoc.Para { math } }, pandoc.Attr(identifier, { "sz-equation" }, { number = value })), false
   end,
   Header = function(header)
+    if header.classes:includes("sz-title") then return nil end
     titles[header.identifier] = header.content
     if not number_sections or header.classes:includes("unnumbered") then return nil end
     for level = 1, header.level do sections[level] = sections[level] or 0 end
@@ -184,10 +185,20 @@ local function cite(element)
   return result
 end
 
+-- The title of a callout looks like a heading and is none: it has no number, and no section begins with it.
+local function callout_titles(div)
+  if not div.classes:find_if(function(class) return class:match("^callout") ~= nil end) then return nil end
+  return div:walk { Header = function(header)
+    header.classes:insert("sz-title")
+    return header
+  end }
+end
+
 -- A heading is never more than one level below the one it belongs to: PDF/UA and screen readers insist.
 local function consecutive_levels(doc)
   local above = {}
   return doc:walk { Header = function(header)
+    if header.classes:includes("sz-title") then return nil end
     while #above > 0 and above[#above].was >= header.level do above[#above] = nil end
     local level = #above > 0 and above[#above].is + 1 or 1
     above[#above + 1] = { was = header.level, is = level }
@@ -201,7 +212,7 @@ function Pandoc(doc)
   word = words[lang] or words.en
   number_sections = doc.meta["number-sections"] == true
   doc = doc:walk { Div = conditional, Span = conditional, RawBlock = html_block }
-  doc = doc:walk { Image = as_alt, Table = natural_widths }
+  doc = doc:walk { Image = as_alt, Table = natural_widths, Div = callout_titles }
   doc = consecutive_levels(doc)
   doc = doc:walk(structure)
   return doc:walk { Cite = cite }

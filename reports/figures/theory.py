@@ -22,6 +22,12 @@ MARKERS: dict[str, dict[str, Any]] = {
     "not trusted": {"marker": "D", "fillstyle": "full", "mfc": GREY},
 }
 
+SMALL = SIZE - 2
+WIDTH = 72
+"""Signs of a line beside the axis."""
+LINE, GAP = 0.113, 0.55
+"""Height of such a line in inches; space between two labels, in lines."""
+
 
 def shown(findings: Sequence[Finding]) -> list[tuple[Finding, Part]]:
     """Return what shares one axis: directed, standardised quantities on which verdicts rest."""
@@ -54,11 +60,11 @@ def theory(findings: Sequence[Finding], code: str, interval: str) -> Figure | No
     rows = shown(findings)
     if not rows:
         return None
-    names = [wrap(f"{finding.id}  {prose.words_of(part, code)}", 58) for finding, part in rows]
+    names = [wrap(f"{finding.id}  {prose.words_of(part, code)}", WIDTH) for finding, part in rows]
     lines = [text.count("\n") + 1 for text in names]
     with styled(code):
-        fig, (ax,) = canvas(height=0.9 + 0.16 * sum(lines) + 0.08 * len(lines))
-        place = [-(sum(lines[:i]) + lines[i] / 2 + 0.5 * i) for i in range(len(lines))]
+        fig, (ax,) = canvas(height=0.9 + LINE * (sum(lines) + GAP * len(lines)))
+        place = [-(sum(lines[:i]) + lines[i] / 2 + GAP * i) for i in range(len(lines))]
         for at, (_, part), count in zip(place, rows, lines, strict=True):
             ends = sorted((part.expected * part.lower, part.expected * part.upper))
             ax.fill_betweenx(
@@ -69,7 +75,7 @@ def theory(findings: Sequence[Finding], code: str, interval: str) -> Figure | No
             ax.plot(part.expected * part.mean, at, ls="", ms=7, mec=INK, mew=1.0, zorder=3, **MARKERS[word])
         ax.axvline(0, color=GREY, lw=0.8, zorder=1)
         ax.set_yticks(place, names)
-        ax.tick_params(axis="y", length=0, labelsize=SIZE - 1.5)
+        ax.tick_params(axis="y", length=0, labelsize=SMALL)
         ax.spines["left"].set_visible(False)
         ax.margins(y=0.03)
         ax.set_xlabel(prose.say("page.axis", code))

@@ -100,8 +100,9 @@ class Article:
         return f"::: {{.callout-important}}\n## {title}\n\n{text}\n:::"
 
     def summary(self) -> str:
-        """Return the abstract-like summary."""
-        return prose.summary(self.n)
+        """Return the summary: a list of models, and at its end what the theory's principles came to."""
+        found = theory.read(self.results.folder)
+        return prose.summary(self.n, "" if found is None else theory.told(found, self.n))
 
     def participants(self) -> str:
         """Return the participants paragraph and the flow figure."""
@@ -134,11 +135,17 @@ class Article:
         pieces = [
             theory.heading(1, theory.say("page.title", code), ""),
             theory.opening(found, self.n),
-            self.figure(drawn, "fig-theory", caption),
         ]
         columns = dict.fromkeys(one.column for one in found.findings)
         pieces += [theory.column([one for one in found.findings if one.column == name], self.n) for name in columns]
-        pieces += [theory.pooled(found, self.n), theory.heading(2, theory.say("page.sections", code), "-rows")]
+        pieces += [
+            theory.heading(2, theory.say("page.together", code), "-together"),
+            theory.pooled(found, self.n),
+            theory.say("page.pointer", code) if drawn is not None else "",
+            self.figure(drawn, "fig-theory", caption),
+            theory.heading(2, theory.say("page.sections", code), "-rows"),
+            theory.say("page.added", code) if found.added else "",
+        ]
         for name in columns:
             pieces.append(theory.heading(3, theory.say(f"column.{name}", code), f"-{name}"))
             pieces += [

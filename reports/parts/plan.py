@@ -70,12 +70,12 @@ def deviations(plan: Mapping[str, Any], code: str, level: int) -> str:
 def _rows(rows: Sequence[Mapping[str, str]], headers: Sequence[str], code: str) -> str:
     import pandas as pd
 
-    frame = pd.DataFrame([{key: _breakable(text) for key, text in row.items()} for row in rows])
+    frame = pd.DataFrame([{key: breakable(text) for key, text in row.items()} for row in rows])
     columns = tuple(Column(key, header, align="left") for key, header in zip(frame.columns, headers, strict=True))
     return Table(frame, columns, language=code).to_markdown()
 
 
-def _breakable(text: str) -> str:
+def breakable(text: str) -> str:
     """Let long dotted names break in narrow columns."""
     return re.sub(r"(?<=[_.>])(?=\w)", ZERO_WIDTH, text) if len(text) > LONG else text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from ..prose.language import language
 from ..prose.paragraphs import model_title
 from ..rich import escape
 from ..tables import Column, Table
+from .plan import breakable
 from .tables import slug
 
 if TYPE_CHECKING:
@@ -34,6 +36,15 @@ def read(folder: Path) -> Theory | None:
     return read_theory(folder) if (folder / THEORY[1]).is_file() else None
 
 
+def told(theory: Theory, n: Numbers) -> str:
+    """Return what the summary says of the rows: how many there are of each verdict."""
+    talk = language(n.language)
+    counts = prose.say(
+        "page.counts", n.language, n=str(len(theory.findings)), counts=prose.tally(theory.findings, n.language)
+    )
+    return talk.say("summary.theory", title=prose.say("page.title", n.language), counts=counts.removesuffix("."))
+
+
 def thresholds(n: Numbers) -> PrinciplesSection:
     """Return what verdicts were judged by."""
     import json
@@ -48,23 +59,34 @@ def heading(level: int, text: str, label: str) -> str:
 
 
 def opening(theory: Theory, n: Numbers) -> str:
-    """Return the introduction, the counts and the key to the signs."""
-    code = n.language
-    key = ", ".join(f"{sign} {prose.say(f'word.{word}', code)}" for word, sign in prose.SYMBOLS.items())
-    section = thresholds(n)
-    lines = {
+    """Return the introduction with the counts, how to read the tables, and the key to the verdicts."""
+    code, section = n.language, thresholds(n)
+    limits = {
         name: digits.write_probability(getattr(section, name), code)
         for name in ("supported", "leaning", "negligible", "opposed")
     }
-    size = str(len(theory.findings))
+    counted = prose.tally(theory.findings, code)
+    present = {finding.word for finding in theory.findings}
+    key = [
+        prose.say(
+            "page.key_line", code, sign=escape(sign), word=prose.say(f"word.{word}", code),
+            text=prose.say(f"page.key_{word}", code, **limits),
+        )
+        for word, sign in prose.SYMBOLS.items()
+        if word in present or word not in ("not testable", "not trusted")
+    ]  # fmt: skip
     return "\n\n".join(
         (
-            prose.say("page.intro", code, n=size),
-            prose.say("page.counts", code, n=size, counts=prose.tally(theory.findings, code)),
-            f"{prose.say('page.key', code, key=escape(key))} "
-            + prose.say("page.thresholds", code, **lines, interval=interval_label(n.results.study.interval, code)),
+            prose.say("page.intro", code, n=str(len(theory.findings)), counts=counted),
+            prose.say("page.how", code, interval=interval_label(n.results.study.interval, code)),
+            prose.say("page.key", code),
+            _list(key),
         )
     )
+
+
+def _list(items: Sequence[str]) -> str:
+    return "\n".join(f"- {item}" for item in items)
 
 
 def picture(theory: Theory, n: Numbers) -> tuple[Figure | None, str]:
@@ -84,7 +106,7 @@ def column(findings: Sequence[Finding], n: Numbers) -> str:
     name = prose.say(f"column.{findings[0].column}", code)
     columns = tuple(
         Column(key, header, rich=True, align="left")
-        for key, header in zip(("id", "statement", "verdict", "p", "estimate"), headers, strict=True)
+        for key, header in zip(("id", "statement", "verdict", "expected", "p", "estimate"), headers, strict=True)
     )
     caption = prose.say("page.caption", code, column=name)
     return Table(
@@ -96,18 +118,18 @@ def _cells(finding: Finding, n: Numbers) -> dict[str, str]:
     code = n.language
     row = prose.row_of(finding)
     verdict = f"{prose.symbol(finding.verdict)} {prose.word(finding.verdict, code)}"
-    probability = estimate = ""
+    expected = probability = estimate = ""
     if finding.estimand:
-        mean, interval = prose.estimate_text(
-            finding.mean, finding.sd, finding.mean_mcse, (finding.lower, finding.upper), n.results.study.interval, code
-        )
-        probability = digits.write_probability(finding.probability, code)
+        mean, interval = prose.estimate_of(finding, code, n.results.study.interval)
+        expected = prose.expected_text(finding.direction, finding.smallest, code)
+        probability = prose.chance_text(finding, code, thresholds(n))
         estimate = f"{mean} {interval[interval.index('[') :]}"
         _lock(finding, n, mean, probability)
     return {
         "id": finding.id,
-        "statement": f"[{escape(row.statement[code])}](#sec-theory-{slug(finding.id)})",
+        "statement": f"[{escape(prose.curly(row.statement[code]))}](#sec-theory-{slug(finding.id)})",
         "verdict": _whole(escape(verdict)),
+        "expected": _whole(escape(expected)) or "–",
         "p": _whole(escape(probability)) or "–",
         "estimate": escape(estimate).replace(" ", NO_BREAK).replace(f"{NO_BREAK}\\[", " \\[") or "–",
     }
@@ -130,30 +152,72 @@ def _lock(finding: Finding, n: Numbers, mean: str, probability: str) -> None:
 
 
 def section(finding: Finding, n: Numbers, added: Sequence[str], stable: str = "") -> str:
-    """Return a row's own section: what it says and what was seen, how stable that is, what would speak against it."""
+    """Return a row's own section: answer, parts, how stable that is, what would speak against it, models."""
     code, interval = n.language, n.results.study.interval
     row = prose.row_of(finding)
     sign = f"{prose.symbol(finding.verdict)} {prose.word(finding.verdict, code)}"
     head = f"#### {finding.id} · {escape(sign)} {{#sec-theory-{slug(finding.id)} .unnumbered .unlisted}}"
-    told = f"*{escape(row.statement[code])}* " + prose.sentence(finding, code, interval, thresholds(n), escape)
-    more = [prose.also(finding, code, interval, escape), stable]
+    deciding, beside = _parts(finding, n)
+    answer = prose.sentence(finding, code, interval, thresholds(n), escape, listed=True)
+    pieces = [head, f"*{_text(row.statement[code])}* {answer}", _list(deciding)]
+    if len(beside) == 1:
+        pieces.append(f"{prose.say('sentence.also', code)} {beside[0]}.")
+    elif beside:
+        pieces += [prose.say("sentence.also", code), _list([f"{line[:1].upper()}{line[1:]}" for line in beside])]
+    closing = [stable]
     if finding.estimand:
-        more += [
-            prose.say("sentence.against", code, text=escape(row.against[code])),
-            prose.say("sentence.causal", code, text=escape(row.causal[code])),
-            _model(finding, n, added),
+        closing += [
+            prose.say("sentence.against", code, text=_text(row.against[code])),
+            prose.say("sentence.causal", code, text=_text(row.causal[code])),
         ]
-    return "\n\n".join((head, " ".join(text for text in (told, *more) if text)))
+    pieces.append(" ".join(text for text in (*closing, _models(finding, n, added)) if text))
+    return _unbroken("\n\n".join(piece for piece in pieces if piece))
 
 
-def _model(finding: Finding, n: Numbers, added: Sequence[str]) -> str:
-    code = n.language
-    title = escape(model_title(n.results.model(finding.model), language(code)))
-    if finding.model in added:
-        link = prose.say("sentence.added", code, name=finding.model)
+def _unbroken(text: str) -> str:
+    """Keep intervals and probabilities on one line."""
+    text = re.sub(r"(?<=\d)([,;]) (?=−?[\d.,]+\\?\])", rf"\1{NO_BREAK}", text)
+    return re.sub(r"\*P\* ([=<>]) (?=[\d.])", rf"*P*{NO_BREAK}\1{NO_BREAK}", text)
+
+
+def _parts(finding: Finding, n: Numbers) -> tuple[list[str], list[str]]:
+    """Return a line for each part on which the verdict rests, where there are several, and for each of the others."""
+    if not any(part.tested for part in finding.parts):
+        return [], []
+    interval, limits = n.results.study.interval, thresholds(n)
+    lines = [(part.supporting, prose.part_line(part, n.language, interval, limits, escape)) for part in finding.parts]
+    deciding = [f"{line[:1].upper()}{line[1:]}" for supporting, line in lines if not supporting]
+    return deciding if len(deciding) > 1 else [], [line for supporting, line in lines if supporting]
+
+
+def _text(text: str) -> str:
+    """Show a text of the registry as it is, with typographic apostrophes."""
+    return escape(prose.curly(text))
+
+
+def _models(finding: Finding, n: Numbers, added: Sequence[str]) -> str:
+    """Name the models behind a row's parts; of a row without any, the one that would have to answer."""
+    code, talk = n.language, language(n.language)
+    asked = dict.fromkeys(part.model for part in finding.parts if part.tested)
+    named = [_named(name, n, added) for name in asked]
+    if not named:
+        named = [
+            prose.say("sentence.named", code, title=talk.say(f"model.{part.kind}.title"),
+                      link=prose.say("sentence.asked", code, text=breakable(part.detail)))
+            for part in finding.parts[:1]
+            if part.obstacle in ("estimand", "option") and part.detail
+        ]  # fmt: skip
+    key = "models" if len(named) > 1 else "model"
+    return prose.say(f"sentence.{key}", code, models="; ".join(named)) if named else ""
+
+
+def _named(name: str, n: Numbers, added: Sequence[str]) -> str:
+    title = escape(model_title(n.results.model(name), language(n.language)))
+    if name in added:
+        link = prose.say("sentence.added", n.language, name=breakable(name))
     else:
-        link = f"[{escape(finding.model)}](#sec-{slug(finding.model)})"
-    return prose.say("sentence.model", code, title=title, link=link)
+        link = f"[{escape(name)}](#sec-{slug(name)})"
+    return prose.say("sentence.named", n.language, title=title, link=link)
 
 
 def pooled(theory: Theory, n: Numbers) -> str:
@@ -161,7 +225,7 @@ def pooled(theory: Theory, n: Numbers) -> str:
     from ..theory import pooled as lines
 
     code = n.language
-    told = lines(theory, code, n.results.study.interval) or prose.say("page.no_pooling", code)
+    told = lines(theory, code, n.results.study.interval, escape) or prose.say("page.no_pooling", code)
     return f"{prose.say('page.multiplicity', code)}\n\n{told}"
 
 

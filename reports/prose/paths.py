@@ -142,15 +142,15 @@ def story(model: ModelResults) -> tuple[str, ...]:
 
 
 def brief_story(model: ModelResults) -> tuple[str, ...]:
-    """Return what of the story belongs into a summary: one finding per level, and one per way to the final outcome."""
+    """Return what of the story belongs into a summary: one finding per level, one that ends therapy before others."""
     outcomes = {str(one["name"]) for one in model.card.get("outcomes") or ()}
-    found: dict[tuple[str, bool], str] = {}
-    for estimand in story(model):
-        kind = kind_of(estimand)
-        if kind.name in {"path", "total"}:
-            ends = kind.parts["b"] in outcomes
-            found.setdefault((kind.parts["level"], ends), estimand)
-    return tuple(found.values())
+    told = [(estimand, kind_of(estimand)) for estimand in story(model)]
+    found: dict[str, str] = {}
+    for ends in (True, False):
+        for estimand, kind in told:
+            if kind.name in {"path", "total"} and (kind.parts["b"] in outcomes) == ends:
+                found.setdefault(kind.parts["level"], estimand)
+    return tuple(estimand for estimand, _ in told if estimand in found.values())
 
 
 def _clearest(model: ModelResults, names: list[str]) -> list[str]:

@@ -15,20 +15,24 @@ if TYPE_CHECKING:
     from ..results import ModelResults, Results
 
 FEW_THERAPISTS = 5
+MOST_FINDINGS = 3
+"""Of one model in the summary."""
 
 
-def summary(n: Numbers) -> str:
-    """Write the summary as an abstract: the data, the main findings with their verdicts, how to read them.
+def summary(n: Numbers, told: str = "") -> str:
+    """Write the summary: the data in a sentence, a list with the main findings of each model, how to read them.
 
     Parameters
     ----------
     n
         The numbers of the report.
+    told
+        A last item of the list, for what is said across models.
 
     Returns
     -------
     str
-        Markdown: two paragraphs.
+        Markdown: a paragraph, a list with one item per model, a paragraph.
     """
     study = n.results.study
     talk = language(n.language)
@@ -41,15 +45,11 @@ def summary(n: Numbers) -> str:
         therapists=_seen_by(therapists, talk),
         models=talk.count(len(n.results.each()), "model"),
     )
-    said = [opening]
-    for model in n.results.each():
-        chosen = headlines(model)
-        if not model.trusted:
-            said.append(talk.say("summary.not_trusted", title=escape(title(n, model))))
-        elif not chosen:
-            said.append(talk.say("summary.no_headline", title=escape(title(n, model))))
-        else:
-            said += _headlines(n, model, chosen, talk)
+    items = [
+        talk.say("summary.model", title=escape(title(n, model)), text=" ".join(_main(n, model, talk)))
+        for model in n.results.each()
+    ]
+    items += [told] if told else []
     closing = [
         talk.say(
             "summary.closing",
@@ -59,32 +59,49 @@ def summary(n: Numbers) -> str:
     ]
     if study.simulated:
         closing.append(talk.say("summary.simulated"))
-    return f"{' '.join(said)}\n\n{' '.join(closing)}"
+    listed = "\n".join(f"- {item}" for item in items)
+    return f"{opening}\n\n{listed}\n\n{' '.join(closing)}"
 
 
-def _headlines(n: Numbers, model: ModelResults, chosen: tuple[str, ...], talk: Language) -> list[str]:
-    """Say the main findings of a model; within and between of one predictor share a sentence."""
-    said = [shares_sentence(n, model)] if any(kind_of(e).name == "share" for e in chosen) else []
-    for estimand in chosen:
-        kind = kind_of(estimand)
-        key = f"{model.name}.{estimand}"
-        if kind.name == "share":
-            continue
-        between = f"{kind.parts.get('x')}.between_client"
-        if kind.name == "between_client" and f"{kind.parts['x']}.within" in chosen:
-            continue  # said together with the association within clients
-        text = brief_finding(n, key)
-        if kind.name == "within" and between in chosen:
-            word = verdict_word(n, f"{model.name}.{between}")
-            other = talk.say(
-                "summary.between",
-                value=n(f"{model.name}.{between}"),
-                ci=n.ci(f"{model.name}.{between}", bare=True),
-                verdict=f" (*{word}*)" if word else "",
-            )
-            text = f"{text[:-1]}{other}"
-        said.append(text)
-    return said
+def _main(n: Numbers, model: ModelResults, talk: Language) -> list[str]:
+    """Say the first findings of a model, at most :data:`MOST_FINDINGS`, or why there is none."""
+    chosen = headlines(model)
+    if not model.trusted:
+        return [talk.say("summary.not_trusted")]
+    if not chosen:
+        return [talk.say("summary.no_headline")]
+    told = _statements(chosen)
+    more = [talk.say("summary.more")] if len(told) > MOST_FINDINGS else []
+    return [*(_statement(n, model, estimand, chosen, talk) for estimand in told[:MOST_FINDINGS]), *more]
+
+
+def _statements(chosen: tuple[str, ...]) -> list[str]:
+    """Return what is said: all shares in one sentence, within and between of one predictor in one."""
+    shares = [estimand for estimand in chosen if kind_of(estimand).name == "share"]
+    joined = {f"{kind_of(estimand).parts['x']}.between_client" for estimand in chosen if _within(estimand)}
+    return [estimand for estimand in chosen if estimand not in {*shares[1:], *joined}]
+
+
+def _within(estimand: str) -> bool:
+    return kind_of(estimand).name == "within"
+
+
+def _statement(n: Numbers, model: ModelResults, estimand: str, chosen: tuple[str, ...], talk: Language) -> str:
+    """Say a finding with its verdict; of a predictor, what is found within clients and between them."""
+    if kind_of(estimand).name == "share":
+        return shares_sentence(n, model)
+    text = brief_finding(n, f"{model.name}.{estimand}")
+    between = f"{kind_of(estimand).parts.get('x')}.between_client"
+    if not _within(estimand) or between not in chosen:
+        return text
+    word = verdict_word(n, f"{model.name}.{between}")
+    other = talk.say(
+        "summary.between",
+        value=n(f"{model.name}.{between}"),
+        ci=n.ci(f"{model.name}.{between}", bare=True),
+        verdict=f" (*{word}*)" if word else "",
+    )
+    return f"{text[:-1]}{other}"
 
 
 def rope_text(half: float, talk: Language) -> str:

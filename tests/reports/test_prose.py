@@ -17,6 +17,7 @@ from safezone.reports import prose
 from safezone.reports.numbers import Numbers
 from safezone.reports.prose.language import LANGUAGES, language
 from safezone.reports.results import Results, read_results
+from safezone.reports.rich import escape
 
 
 def everything(n: Numbers) -> str:
@@ -169,12 +170,38 @@ def test_a_fit_that_failed_is_not_trusted(tmp_path: Path, write_sample: Callable
     assert "supported" not in prose.results(n, "depth")
 
 
-def test_a_summary_is_an_abstract(results: Results) -> None:
-    said = prose.summary(Numbers(results))
+def test_a_summary_is_a_list_with_one_item_per_model(results: Results) -> None:
+    n = Numbers(results)
+    said = prose.summary(n)
     # Three models of the invented study; four of the example stay below 250 as well.
     assert 100 <= len(said.split()) <= 250
-    assert said.count("\n\n") == 1
-    assert "standard" not in said.split("\n\n")[0]  # standardised sizes belong into the results
+    opening, listed, closing = said.split("\n\n")
+    items = listed.split("\n")
+    assert len(items) == len(tuple(results.each()))
+    for item, model in zip(items, results.each(), strict=True):
+        assert item.startswith(f"- **{escape(prose.title(n, model))}.** ")
+    assert not re.search(r"\[[−0-9]", opening)  # numbers with intervals are in the list
+    assert "standard" not in opening + listed  # standardised sizes belong into the results
+    assert results.study.title in opening
+    assert closing
+
+
+def test_a_summary_ends_its_list_with_what_is_said_across_models(results: Results) -> None:
+    listed = prose.summary(Numbers(results), "**Across.** All of it.").split("\n\n")[1]
+    assert listed.split("\n")[-1] == "- **Across.** All of it."
+
+
+def test_a_summary_tells_few_findings_of_a_model(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, cut = Numbers(results), Numbers(results)
+    more = language(whole.language).say("summary.more")
+    assert more not in prose.summary(whole)
+    monkeypatch.setattr("safezone.reports.prose.study.MOST_FINDINGS", 1)
+    said = prose.summary(cut)
+    assert 0 < said.count(more) < len(tuple(results.each()))
+    # What is not said is not locked.
+    assert set(cut.used) < set(whole.used)
+    bare = {key: locked for key, locked in cut.used.items() if "|standardised|" not in key}
+    assert [key for key, locked in bare.items() if locked.text.lstrip("−") not in said] == []
 
 
 def test_a_finding_is_one_sentence_with_its_verdict(english: Results) -> None:

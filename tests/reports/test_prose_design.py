@@ -72,7 +72,10 @@ def test_the_sessions_that_were_used_are_counted(trial: Results) -> None:
 def test_differences_name_their_variable_and_no_time_without_an_interaction(trial: Results) -> None:
     n = Numbers(trial)
     text = prose.sentence(n, "course.arm[active]")
-    assert {"en": "where arm was “active” than", "de": "in der Kategorie „active“ von „Arm“"}[n.language] in text
+    assert {
+        "en": "in the group “active” than in the group “waitlist” (arm)",
+        "de": "in der Kategorie „active“ von „Arm“",
+    }[n.language] in text
     assert language(n.language).say("words.other_terms") in text
     assert language(n.language).say("words.at_zero") not in text
 
