@@ -190,7 +190,8 @@ def estimates_table(n: Numbers, model: ModelResults, leave_out: Container[str] =
     if own:
         text = f"{talk.say('table.estimates_unit', unit=escape(talk.unit(own, 1)))} {text}"
     text = told(text, n.results, talk)
-    key = "rest" if leave_out != () and has_graph(model) else "estimates"  # the paths of a graph have a table of their own
+    # The paths of a graph have a table of their own.
+    key = "rest" if leave_out != () and has_graph(model) else "estimates"
     caption = talk.say(f"table.{key}_caption", title=escape(model_title(model, talk)))
     return build(columns, [row for _, row in rows], talk, label=f"tbl-{slug(model.name)}", caption=caption, note=text,
                  groups=[group for group, _ in rows])  # fmt: skip
