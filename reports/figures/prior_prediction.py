@@ -95,7 +95,8 @@ def _bars(ax: Axes, rows: Sequence[Mapping[str, Any]], reach: tuple[float, float
         ax.plot(outer, [place, place], color=COLOURS[0], lw=1.2, solid_capstyle="butt")
         ax.plot(inner, [place, place], color=COLOURS[0], lw=4.5, alpha=0.45, solid_capstyle="butt",
                 label=prose.say("prior_predictive.simulated", code))  # fmt: skip
-        ax.plot(_cut(float(row["median"]), low, high), place, "|", color=COLOURS[0], ms=9, mew=1.8)
+        if low <= float(row["median"]) <= high:
+            ax.plot(float(row["median"]), place, "|", color=COLOURS[0], ms=9, mew=1.8)
         if float(row["upper"]) > high:
             ax.plot(high, place, ">", color=COLOURS[0], ms=5, label=prose.say("prior_predictive.beyond", code))
         if float(row["lower"]) < low:

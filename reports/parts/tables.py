@@ -237,6 +237,9 @@ def _grouped(model: ModelResults, estimand: str, talk: Language) -> tuple[str, s
     if "x" in kind.parts and kind.name != "covariate_time":
         label = label_of(model, kind.parts["x"])
         return label, sentence_case(name.removeprefix(f"{label}: "))
+    if kind.name.startswith("surface_"):
+        where = "within" if kind.name.startswith("surface_within") else "between_client"
+        return talk.say(f"surface.group_{where}"), name
     if kind.name == "probability":
         return talk.say("table.group_probability"), name
     if kind.name in {"share", "share_arm", "therapist_minus_arm"}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import shutil
@@ -25,6 +26,7 @@ from safezone.reports.parts import Supplement
 from safezone.reports.parts.calibration import calibration, calibration_tables
 from safezone.reports.parts.supplement_tables import ZERO_WIDTH, code
 from safezone.reports.parts.tables import slug
+from safezone.reports.prose.labels import label_of
 from safezone.reports.prose.language import language
 from safezone.reports.prose.supplement import _table
 from safezone.reports.render import render
@@ -264,6 +266,36 @@ def test_priors_from_the_library_are_told_with_their_numbers(tmp_path: Path, wri
     ):
         assert part in text
     assert "library: alliance" in text.replace("\\", "")
+
+
+def test_estimates_of_graphs_tell_their_levels_apart_and_leave_no_route_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sample, paths = load("sample_results"), load("path_sample")
+    supplement = Supplement.open(paths.write_paths(sample, tmp_path / "results"))
+    (model,) = (one for one in supplement.models if one.kind == "chain")
+    text = supplement.model(model)
+    estimates = text.split("-estimates}")[1].split("\n## ")[0]
+    for label in ("chain-paths", "chain-through", "chain"):
+        assert f"{{#tbl-{label}}}" in estimates
+        assert f"@tbl-{label}" in estimates
+    for head in ("Between sessions of one client", "Between clients"):
+        assert head in estimates
+    assert "all others stand in estimates.csv" not in estimates
+    # The route that ends before the last rating is abridged in the article and stands here.
+    ends = {str(name).rsplit("->", 1)[-1] for name in model.estimates["estimand"] if str(name).startswith("total.")}
+    assert all(label_of(model, end) in estimates for end in ends)
+
+
+def load(name: str) -> Any:
+    """Return a module beside this file."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
 
 
 def test_models_added_for_the_theory_are_told_like_all_others(

@@ -14,6 +14,7 @@ from safezone.data.simulate_surface import simulate_surface
 from safezone.reports import figures
 from safezone.reports.parts import surfaces
 from safezone.reports.parts.article import Article
+from safezone.reports.parts.supplement import Supplement
 from safezone.reports.prose.surface import told_as_surface
 from safezone.reports.results import ModelResults, read_results
 
@@ -131,3 +132,25 @@ def test_the_card_names_nobody_and_holds_no_rating(folder: Path, agreement: Mode
     assert {"set", "name", "label", "elpd", "se", "difference", "difference_se", "weight", "k_bad", "verdict"} == set(
         agreement.card["variants"][0]
     )
+
+
+@pytest.mark.slow
+def test_the_supplement_of_a_real_run_has_all_its_parts_and_levels(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    supplement = Supplement.open(folder)
+    (model,) = supplement.models
+    text = supplement.model(model)
+    for label in ("priors", "quality", "checks", "ml", "shapes", "loo"):
+        assert text.count(f"{{#tbl-agreement-{label}}}") == 1
+    for label in ("expected", "prior", "ppc"):
+        assert text.count(f"{{#fig-agreement-{label} ") == 1
+    targets = set(re.findall(r"\{#((?:fig|tbl|eq)-[\w-]+)", text))
+    assert set(re.findall(r"@((?:fig|tbl|eq)-[\w-]*\w)", text)) <= targets
+    within, between = text.index("Within clients (session against the usual)"), text.index("Between clients (usual")
+    estimates = text.split("## All estimates")[1].split("## Other")[0]
+    assert estimates.count("(a₄), within clients") == estimates.count("(a₄), between clients") == 1
+    assert within < between
+    assert {one["name"] for one in model.card["quality"]} >= {"intercept", "surface_within[b3]", "sd_residual"}
+    assert all(one["studies"] == 400 for one in model.card["prior_predictive"])
