@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..prose import supplement as words
 from ..rich import escape
+from .supplement_tables import code
 from .tables import Head, build
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _table(check: str, found: list[Mapping[str, Any]], talk: Language) -> str:
 
 def _ranks(one: Mapping[str, Any], talk: Language) -> list[str]:
     counts = [talk.number(float(one[key]), 0) for key in ("replications", "kept", "quantities", "outside")]
-    return [escape(one["case"]), escape(one["sampler"]), str(one["seed"]), *counts, talk.number(float(one["p"]), 2)]
+    return [code(one["case"]), escape(one["sampler"]), str(one["seed"]), *counts, talk.number(float(one["p"]), 2)]
 
 
 def _recovery(one: Mapping[str, Any], talk: Language) -> list[str]:
@@ -75,4 +76,4 @@ def _recovery(one: Mapping[str, Any], talk: Language) -> list[str]:
     coverage = ", ".join(talk.number(100 * float(one[key]), 0) for key in ("coverage", "lowest"))
     separated = bias.replace(", ", "; ") if talk.code == "de" else bias
     counts = [talk.number(float(one[key]), 0) for key in ("replications", "estimands")]
-    return [escape(one["case"]), str(one["seed"]), *counts, separated, coverage]
+    return [code(one["case"]), str(one["seed"]), *counts, separated, coverage]

@@ -75,7 +75,7 @@ class Supplement:
             f"# {self._say('text.title')} {{#sec-supplement .unnumbered}}",
             article.simulated(),
             self._say("text.opening"),
-            self._say("text.reading"),
+            " ".join([self._say("text.reading"), *([self._say("text.reading_choices")] if self.choices() else [])]),
             self._say("text.models", list=article.talk.join(listed)) if listed else "",
         )
 
@@ -116,10 +116,16 @@ class Supplement:
             "files": supplement_tables.files_table(article.results, article.talk),
             "seeds": supplement_tables.seeds_table(article.results, article.talk),
         }
-        said = [self._say("text.software"), *(self._say(f"text.{key}") for key, table in found.items() if table)]
+        packages = article.results.manifest.get("packages") or {}
+        facts = {"version": str(packages.get("safezone", "–")), "seed": str(article.results.manifest.get("seed", "–"))}
+        said = [
+            self._say("text.software", **facts),
+            *(self._say(f"text.{key}") for key, table in found.items() if table),
+        ]
         return self._join(
-            f"# {self._say('section.software')} {{#sec-software}}", " ".join(said), article.session(), *found.values()
-        )
+            f"# {self._say('section.software')} {{#sec-software}}", " ".join(said),
+            tables.session_text(article.results, article.talk), *found.values(),
+        )  # fmt: skip
 
     def close(self) -> None:
         """Write the number lock, where the renderer asked for one."""

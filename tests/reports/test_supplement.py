@@ -298,6 +298,23 @@ def load(name: str) -> Any:
     return found
 
 
+def test_choices_stand_at_the_end_where_they_were_varied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_sample: Callable[..., Path]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = write_sample(tmp_path / "results")
+    without = everything(Supplement.open(folder))
+    assert "sec-theory-choices" not in without
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**manifest, "data": {"fingerprint": "f"}}), encoding="utf-8")
+    load("test_multiverse").invented("f").to_csv(folder / "sensitivity.csv", index=False)
+    text = everything(Supplement.open(folder))
+    targets = set(re.findall(r"\{#((?:fig|tbl|eq|sec)-[\w-]+)", text))
+    assert "@sec-theory-choices" in text
+    assert set(re.findall(r"@((?:fig|tbl|eq|sec)-[\w-]*\w)", text)) <= targets
+
+
 def test_models_added_for_the_theory_are_told_like_all_others(
     tmp_path: Path, write_sample: Callable[..., Path]
 ) -> None:
@@ -335,7 +352,7 @@ def test_a_model_whose_sampling_failed_is_told_and_breaks_nothing(
 
 
 def test_calibration_is_that_of_the_kinds_used() -> None:
-    sbc, recovery = calibration_tables({"dyad"}, language("en"))
+    sbc, recovery = (text.replace(ZERO_WIDTH, "") for text in calibration_tables({"dyad"}, language("en")))
     assert "dyad\\_alike" in sbc
     assert "chain" not in sbc
     assert "dyad\\_60x10x12" in recovery
@@ -343,15 +360,15 @@ def test_calibration_is_that_of_the_kinds_used() -> None:
     assert calibration_tables({"no such kind"}, language("en")) == ()
 
 
-def test_numbers_of_the_supplement_are_locked(
-    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_no_estimate_stands_in_a_sentence_and_none_is_said_to_be_locked(
+    supplement: Supplement, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SAFEZONE_NUMBERS_LOCK", str(tmp_path / "numbers.lock.json"))
-    supplement = Supplement.open(folders["en"])
-    everything(supplement)
+    text = everything(supplement)
     supplement.close()
-    assert json.loads((tmp_path / "numbers.lock.json").read_text(encoding="utf-8"))["numbers"] is not None
+    assert supplement.article.n.used == {}
+    assert json.loads((tmp_path / "numbers.lock.json").read_text(encoding="utf-8")) == {"numbers": []}
+    assert {"en": "not locked", "de": "nicht festgehalten"}[supplement.article.talk.code] in text
 
 
 def test_template_is_found_copied_and_clean(tmp_path: Path) -> None:
