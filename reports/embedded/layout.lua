@@ -42,9 +42,12 @@ end
 local LINE, WIDEST, PADDING, DIGIT = 90, 40, 2.1, 0.94
 if target == "typst" then LINE, WIDEST, PADDING, DIGIT = 99, 48, 1.8, 1.15 end
 
+-- Where a long name may break without a sign.
+local ZERO_WIDTH = "\u{200b}"
+
 local function width(text)
   local total = 0
-  for _, code in utf8.codes(text) do
+  for _, code in utf8.codes((text:gsub(ZERO_WIDTH, ""))) do
     local sign = utf8.char(code)
     if sign:find("^[%s.,;:'|!iljtfI()%[%]/-]$") then
       total = total + 0.6
@@ -68,7 +71,7 @@ local function measure(tbl)
         if cell.col_span == 1 then
           local text = pandoc.utils.stringify(cell.contents)
           local longest = 0
-          for piece in text:gmatch("[^ ]+") do longest = math.max(longest, width(piece)) end
+          for piece in text:gsub(ZERO_WIDTH, " "):gmatch("[^ ]+") do longest = math.max(longest, width(piece)) end
           local length = width(text) * (head and 1.06 or 1)
           local number = not head and tbl.colspecs[index][1] == "AlignRight" and text:find("%d") ~= nil
           wish[index] = math.max(wish[index], math.min(length, WIDEST) + PADDING)

@@ -12,11 +12,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ...analysis.findings import contrast_name
 from ...analysis.folder import PLAN, read_manifest
 from .. import digits
 from ..prose.language import language
+from ..prose.theory import smallest_text
 from ..rich import escape
 from ..tables import Column, Table
+from .tables import slug
 
 NO_DEVIATION = "–"
 ZERO_WIDTH = "\N{ZERO WIDTH SPACE}"
@@ -135,10 +138,10 @@ class AnalysisPlan:
         rows = [
             {
                 "row": name,
-                "quantity": " ".join(row["estimand"]),
+                "quantity": contrast_name(row["estimand"]),
                 "model": row["model"],
                 "expected": words["direction"][str(row["direction"])],
-                "smallest": digits.write(row["smallest"], 2, self.code),
+                "smallest": smallest_text(row["smallest"], self.code),
                 "part": words["supporting"] if row["supporting"] else words["deciding"],
             }
             for name, row in content["principles"].items()
@@ -152,8 +155,8 @@ class AnalysisPlan:
         words, content = _table()[self.code], self.plan["content"]
         pieces = [f"# {words['models']} {{#sec-plan-models}}"]
         for name, options in content["models"].items():
-            told = "; ".join(f"{key} = {_value(value)}" for key, value in options.items())
-            pieces.append(words["model"].format(name=f"**{escape(name)}**", options=escape(told)))
+            pieces.append(f"## {escape(name)} {{#sec-plan-{slug(name)} .unnumbered .unlisted}}")
+            pieces.append(words["model"].format(options=escape(_options(options, words["none"]))))
             rows = [{"parameter": parameter, "prior": prior} for parameter, prior in content["priors"][name].items()]
             pieces.append(_rows(rows, words["prior_headers"], self.code))
         return "\n\n".join(pieces)
@@ -173,10 +176,7 @@ class AnalysisPlan:
     def settings(self) -> str:
         """Return how it is sampled and reported."""
         words, content = _table()[self.code], self.plan["content"]
-        told = {
-            part: escape("; ".join(f"{key} = {_value(value)}" for key, value in content[part].items()))
-            for part in ("sampling", "report")
-        }
+        told = {part: escape(_options(content[part], words["none"])) for part in ("sampling", "report")}
         return f"# {words['settings']} {{#sec-plan-settings}}\n\n{words['settings_text'].format(**told)}"
 
     def deviations(self, level: int) -> str:
@@ -184,7 +184,13 @@ class AnalysisPlan:
         return deviations(self.plan, self.code, level)
 
 
+def _options(given: Mapping[str, Any], none: str) -> str:
+    return "; ".join(f"{key} = {_value(value) or none}" for key, value in given.items())
+
+
 def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, list):
         return ", ".join(_value(one) for one in value)
     if isinstance(value, Mapping):

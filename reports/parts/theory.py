@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 say = prose.say
 NO_BREAK = "\N{NO-BREAK SPACE}"
+JOINER = "\N{WORD JOINER}"
 
 
 def read(folder: Path) -> Theory | None:
@@ -131,13 +132,13 @@ def _cells(finding: Finding, n: Numbers) -> dict[str, str]:
         "verdict": _whole(escape(verdict)),
         "expected": _whole(escape(expected)) or "–",
         "p": _whole(escape(probability)) or "–",
-        "estimate": escape(estimate).replace(" ", NO_BREAK).replace(f"{NO_BREAK}\\[", " \\[") or "–",
+        "estimate": _whole(escape(estimate)) or "–",
     }
 
 
 def _whole(text: str) -> str:
-    """Keep a short text on one line."""
-    return text.replace(" ", NO_BREAK)
+    """Keep a short text on one line; browsers break after a dash."""
+    return text.replace(" ", NO_BREAK).replace(f"–{NO_BREAK}", f"–{JOINER}{NO_BREAK}")
 
 
 def _lock(finding: Finding, n: Numbers, mean: str, probability: str) -> None:

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from safezone.reports.tables import Table
 from safezone.reports.typeset import EMBEDDED, READER, run_pandoc
@@ -40,9 +41,10 @@ def test_a_long_table_stays_in_place_and_may_break(tmp_path: Path) -> None:
     assert "set block(breakable: true)" in text
 
 
-def test_results_keep_their_floats_in_place_and_other_parts_do_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", ["sec-results", "sec-theory"])
+def test_some_parts_keep_their_floats_in_place_and_others_do_not(tmp_path: Path, kept: str) -> None:
     table = numbers(3).to_markdown()
-    text = f"# Before\n\n{table}\n\n# Results {{#sec-results}}\n\n## A model\n\n"
+    text = f"# Before\n\n{table}\n\n# Results {{#{kept}}}\n\n## A model\n\n"
     text += f"{table.replace('tbl-numbers', 'tbl-inside')}\n\n# After\n\n{table.replace('tbl-numbers', 'tbl-after')}"
     arguments = ["--from", READER, "--to", "typst", "--columns", "100000", "--wrap", "none"]
     for script in ("refs.lua", "layout.lua"):
@@ -50,7 +52,33 @@ def test_results_keep_their_floats_in_place_and_other_parts_do_not(tmp_path: Pat
     written = run_pandoc(arguments, text, tmp_path, "parts")
     placed = re.findall(r"placement: (\w+)", written)
     assert placed == ["auto", "none", "auto"]
-    assert written.index("sec-results") < written.index("placement: none") < written.index("<tbl-inside>")
+    assert written.index(kept) < written.index("placement: none") < written.index("<tbl-inside>")
+
+
+def test_the_title_of_a_callout_is_no_section(tmp_path: Path) -> None:
+    text = "---\nnumber-sections: true\n---\n\n::: {.callout-important}\n## Simulated\n\nAll of it.\n:::\n\n"
+    text += "# One {#sec-one}\n\n## Half {#sec-half}\n\n# Two {#sec-two}\n\nSee @sec-two and @sec-half.\n"
+    arguments = ["--from", READER, "--to", "html", "--number-sections"]
+    for script in ("refs.lua", "layout.lua"):
+        arguments += ["--lua-filter", str(EMBEDDED / script)]
+    written = run_pandoc(arguments, text, tmp_path, "callout").replace("\N{NO-BREAK SPACE}", " ")
+    assert re.findall(r">Section ([\d.]+)</a>", written) == ["2", "1.1"]
+
+
+def test_names_that_may_break_leave_room_for_short_columns(tmp_path: Path) -> None:
+    long = "\N{ZERO WIDTH SPACE}".join(["theory_"] * 9)
+    frame = pd.DataFrame({"row": ["T1 alliance"], "quantity": [long], "model": [long], "expected": ["positive"]})
+    arguments = ["--from", READER, "--to", "docx"]
+    for script in ("refs.lua", "layout.lua"):
+        arguments += ["--lua-filter", str(EMBEDDED / script)]
+    path = tmp_path / "table.docx"
+    run_pandoc([*arguments, "--output", str(path)], Table(frame).to_markdown(), tmp_path, "table")
+    with zipfile.ZipFile(path) as archive:
+        document = archive.read("word/document.xml").decode("utf-8")
+    widths = [int(width) for width in re.findall(r'<w:gridCol w:w="(\d+)"', document)]
+    assert len(widths) == 4
+    # "positive" and "T1 alliance" take about a tenth of the line each.
+    assert min(widths[0], widths[3]) > 0.09 * sum(widths)
 
 
 def test_short_columns_take_what_they_need_and_the_first_the_rest(tmp_path: Path) -> None:
