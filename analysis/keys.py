@@ -31,8 +31,10 @@ _SAMPLING_CODE = ("sampling", "marginal", "remedies", "diagnostics")
 _SUMMARY_CODE = (
     "estimates",
     "predictive",
+    "prior",
     "prior_predictive",
     "parameter_table",
+    "literature",
     "comparison",
     "crosscheck",
     "crosscheck_methods",

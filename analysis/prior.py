@@ -51,11 +51,11 @@ def prior_draws(
         values = result[name][1]
         if parameter.prior.kind == "lkj":
             values[0] = parameter.prior.sample(rng, draws, shape[0])
-        elif coordinate and len(dims) == 1:
+        elif coordinate and dims:
             labels = [str(label) for label in population[dims[0]].values]
-            place = coordinate.rstrip("]")
+            place = coordinate.removesuffix("]")  # one bracket: a coordinate may hold some itself (arm[active])
             if place in labels:
-                values[0, :, labels.index(place)] = parameter.prior.sample(rng, draws)
+                values[0, :, labels.index(place)] = parameter.prior.sample(rng, (draws, *shape[1:]))
         elif not coordinate:
             values[0] = parameter.prior.sample(rng, (draws, *shape))
     used = {dim for dims, _ in result.values() for dim in dims} - {"chain", "draw"}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from safezone.analysis.parameter_table import parameter_quality, prior_origins
+from safezone.analysis.prior import prior_draws
 from safezone.analysis.prior_predictive import checks, prior_dataset, simulate
 from safezone.data.config import ModelSection
 from safezone.data.examples import example_path
@@ -154,6 +155,23 @@ def test_priors_are_told_in_raw_units_with_their_source() -> None:
     assert found["safety.within"]["raw_upper"] == pytest.approx(0.5 + 1.959964 * 0.2, abs=1e-5)
     assert found["intercept"]["raw_lower"] < design.outcome.mean < found["intercept"]["raw_upper"]
     assert found["nuisance.alliance<-safety"]["raw_lower"] is None
+
+
+@pytest.mark.parametrize("name", ["growth", "chain"])
+def test_prior_draws_beside_the_posterior_leave_no_parameter_out(name: str) -> None:
+    """Coordinates with brackets of their own (``fixed[arm[active]]``) and variables of two dims (``slope``) too."""
+    design = design_of(name)
+    population = prior_dataset(design, np.random.default_rng(6), 50)
+    population = population.assign_coords({str(d): design.coords[str(d)] for d in population.dims
+                                           if d not in ("chain", "draw")})  # fmt: skip
+    drawn = prior_draws(model(MODELS[name][0]).parameters(design), population, np.random.default_rng(7), 400)
+    for variable in drawn.data_vars:
+        assert np.isfinite(drawn[variable].values).all(), variable
+    if name == "growth":
+        arm = drawn["fixed"].sel(term="arm[active]")
+        assert float(arm.std()) == pytest.approx(1.0, abs=0.18)  # normal(0, 1); five standard errors of 400 draws
+    else:
+        assert drawn["slope"].dims == ("chain", "draw", "response", "term")
 
 
 def test_quality_names_every_parameter_once_and_weights_cap_it() -> None:
