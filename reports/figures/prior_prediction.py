@@ -70,9 +70,9 @@ def prior_prediction(model: ModelResults, study: StudyInfo, code: str | None = N
                 _bars(right, spreads, (0.0, REACH * width), code)
             else:
                 right.set_axis_off()
-        chosen = {
-            label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
-        }
+        if any(row["observed"] is not None for one in shown for row in one["statistics"]):
+            axes[0].plot([], [], ls="", marker="D", ms=5, color=INK, label=prose.say("prior_predictive.observed", code))
+        chosen = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
         fig.legend(chosen.values(), chosen.keys(), loc="outside lower center", ncols=3)
     told = "; ".join(_told(model, one, talk) for one in shown)
     return Figure(fig, prose.say("prior_predictive.alt", code, parts=told))
@@ -104,8 +104,7 @@ def _bars(ax: Axes, rows: Sequence[Mapping[str, Any]], reach: tuple[float, float
         if row["observed"] is not None:
             seen = float(row["observed"])
             inside = float(row["lower"]) <= seen <= float(row["upper"])
-            ax.plot(_cut(seen, low, high), place, "D", ms=5, color=INK if inside else COLOURS[1],
-                    label=prose.say("prior_predictive.observed", code))  # fmt: skip
+            ax.plot(_cut(seen, low, high), place, "D", ms=5, color=INK if inside else COLOURS[1])
     names = [wrap(prose.say(f"statistic.{row['statistic']}", code), 16) for row in reversed(rows)]
     ax.set_yticks(range(len(rows)), names, linespacing=0.95)
     ax.set_ylim(-0.6, len(rows) - 0.4)
