@@ -40,6 +40,13 @@ they felt unsafe or unwell; some ratings and whole forms are missing. `python -m
 writes the same files again.
 """
 
+PRINCIPLES = """
+# ---- the theory: every principle of Podolan & Gelo (2024) gets a verdict, or what it needs to be tested ----
+[principles]                         # leave this table out, and only `safezone principles` asks
+supported = 0.95                     # P(beyond the smallest effect of interest) from which a row is supported
+smallest = {C1 = 0.1}                # smallest effects of interest by row, where the registry's are not yours
+"""
+
 
 def example_path(name: str = "harbour") -> Path:
     """Return the folder of a bundled example study.
@@ -118,6 +125,8 @@ def write_example(folder: Path) -> Path:
     )
     drawn = simulate(design, harbour_truth(), SEED)
     study = write_study(drawn, folder, TITLE)
+    with study.open("a", encoding="utf-8", newline="\n") as file:
+        file.write(PRINCIPLES)
     started = drawn.clients["left"] != "never started"
     text = README.format(
         seed=SEED,
