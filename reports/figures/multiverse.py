@@ -36,7 +36,7 @@ def multiverse(found: Sequence[Curve], code: str) -> Figure:
     titles = [wrap(f"{one.id} · {one.quantity}", 100 // len(found) - 6) for one in found]
     heights = (CURVE + 0.13 * max(title.count("\n") for title in titles), LINE * len(lines))
     with styled(code):
-        fig, axes = canvas(sum(heights) + 0.62, len(found), 2)
+        fig, axes = canvas(sum(heights) + 0.8, len(found), 2)
         axes[0].get_subplotspec().get_gridspec().set_height_ratios(heights)  # type: ignore[union-attr]
         for at, (one, title) in enumerate(zip(found, titles, strict=True)):
             above, below = axes[at], axes[at + len(found)]
