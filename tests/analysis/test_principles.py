@@ -188,16 +188,16 @@ def test_without_risk_or_exploration_the_row_of_risk_taking_names_the_role(harbo
 def test_a_study_may_say_which_of_its_models_answers_a_row(harbour, tmp_path):
     for file in harbour.parent.glob("*.csv"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    text = harbour.read_text(encoding="utf-8")
-    (tmp_path / "study.toml").write_text(text + '\n[principles]\nmodels = {C1 = "depth"}\n', encoding="utf-8")
+    text = harbour.read_text(encoding="utf-8").partition("[principles]")[0]
+    (tmp_path / "study.toml").write_text(text + '[principles]\nmodels = {C1 = "depth"}\n', encoding="utf-8")
     assert asked(tmp_path / "study.toml")["C1", "same session"].model == "depth"
 
 
 def test_an_unknown_row_in_the_settings_is_refused_with_the_nearest(harbour, tmp_path):
     for file in harbour.parent.glob("*.csv"):
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    text = harbour.read_text(encoding="utf-8")
-    (tmp_path / "study.toml").write_text(text + "\n[principles]\nsmallest = {R4d = 0.2}\n", encoding="utf-8")
+    text = harbour.read_text(encoding="utf-8").partition("[principles]")[0]
+    (tmp_path / "study.toml").write_text(text + "[principles]\nsmallest = {R4d = 0.2}\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"principles\.smallest.*R4"):
         asked(tmp_path / "study.toml")
 
