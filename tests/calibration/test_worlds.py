@@ -30,6 +30,10 @@ def test_every_world_was_drawn_as_often_as_the_others():
     assert all(len(worlds.read(world, worlds.TIMES)) == 1 for world in worlds.WORLDS)
 
 
+def test_the_committed_table_is_that_of_the_results():
+    assert worlds.table() in (worlds.FOLDER / "README.md").read_text(encoding="utf-8")
+
+
 def test_no_study_was_lost():
     assert not [row for world in worlds.WORLDS for row in worlds.read(world) if "error" in row]
 
