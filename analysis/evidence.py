@@ -48,22 +48,24 @@ class Evidence:
     group: Callable[[str], xr.Dataset | None] | None = None
 
 
-def stored_evidence(task: Task, verdict: str, key: str, exported: Path, draws: Path | None) -> Evidence:
+def stored_evidence(task: Task, verdict: str, key: str, exported: Path, draws: Callable[[], Path | None]) -> Evidence:
     """Return the evidence of a stored fit, read when it is asked for.
 
     Parameters
     ----------
     task, verdict, key
         See :class:`Evidence`.
-    exported, draws
-        The exported fit, and the store's own draws, which know the log likelihoods.
+    exported
+        The exported fit.
+    draws
+        Finds the store's own draws, which know the log likelihoods; finding them verifies every byte of them.
     """
 
     def group(name: str) -> xr.Dataset | None:
         import h5py
         import xarray as xr
 
-        path = draws if name == "client_log_likelihood" else exported
+        path = draws() if name == "client_log_likelihood" else exported
         if path is None or not path.is_file():
             return None
         with h5py.File(path) as file:

@@ -1,20 +1,15 @@
-"""Content to hash: arrays, tables, dataclasses and source code, independent of prose.
+"""Content to hash: arrays, tables and dataclasses, independent of prose.
 
-Two values get the same fingerprint exactly when the likelihood cannot tell them apart. Source is
-hashed as its syntax tree without docstrings, so that comments and documentation never refit.
+Two values get the same fingerprint exactly when the likelihood cannot tell them apart. :mod:`.source` hashes code.
 """
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import hashlib
-import importlib.util
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -135,108 +130,3 @@ def _array(digest: _Hash, value: np.ndarray[Any, Any]) -> None:
 
 def _missing(item: object) -> bool:
     return item is None or item is pd.NA or item is pd.NaT or (isinstance(item, float) and math.isnan(item))
-
-
-def source_fingerprint(modules: Iterable[str], room: str) -> str:
-    """Hash the source of modules and of all they import from one room, without prose.
-
-    Parameters
-    ----------
-    modules
-        Dotted module names to start from.
-    room
-        Dotted package (``safezone.models``) beyond which imports are not followed.
-
-    Returns
-    -------
-    str
-        SHA-256 over the syntax trees of the modules reached, and over the room's data tables
-        (``*.toml``).
-    """
-    reached = sorted(_reach(tuple(sorted(set(modules))), room))
-    digest = hashlib.sha256()
-    for name in reached:
-        _tag(digest, name, _tree(name))
-    package = _path(room)
-    if package is not None:
-        for table in sorted(package.parent.glob("*.toml")):
-            _tag(digest, table.name, table.read_text(encoding="utf-8"))
-    return digest.hexdigest()
-
-
-@cache
-def _reach(modules: tuple[str, ...], room: str) -> frozenset[str]:
-    """Every module of the room that can be reached by imports, lazy ones included."""
-    todo, seen = list(modules), set[str]()
-    while todo:
-        name = todo.pop()
-        if name in seen or _path(name) is None:
-            continue
-        seen.add(name)
-        todo.extend(imported for imported in _imports(name) if imported == room or imported.startswith(room + "."))
-    return frozenset(seen)
-
-
-@cache
-def _path(module: str) -> Path | None:
-    """Return a module's file, found from its top package: asking for a deeper spec would import on the way."""
-    top, *parts = module.split(".")
-    spec = importlib.util.find_spec(top) if top else None
-    if spec is None or spec.origin is None:
-        return None
-    place = Path(spec.origin).parent.joinpath(*parts)
-    candidates = (place.with_suffix(".py"), place / "__init__.py") if parts else (Path(spec.origin),)
-    return next((path for path in candidates if path.is_file() and path.suffix == ".py"), None)
-
-
-@cache
-def _parsed(module: str) -> ast.Module:
-    path = _path(module)
-    return ast.parse("" if path is None else path.read_text(encoding="utf-8"))
-
-
-def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
-    """Yield every statement; expressions, nine nodes in ten, hold neither imports nor docstrings."""
-    blocks: list[ast.AST] = [tree]
-    while blocks:
-        block = blocks.pop()
-        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
-            inner = getattr(block, field, None)
-            for node in inner if isinstance(inner, list) else ():
-                blocks.append(node)
-                if isinstance(node, ast.stmt):
-                    yield node
-
-
-@cache
-def _imports(module: str) -> tuple[str, ...]:
-    package = module if (_path(module) or Path()).name == "__init__.py" else module.rpartition(".")[0]
-    found: list[str] = []
-    for node in _statements(_parsed(module)):
-        if isinstance(node, ast.Import):
-            found.extend(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parts = package.split(".")
-                parts = parts[: len(parts) - (node.level - 1)]
-                base = ".".join([*parts, base] if base else parts)
-            found.append(base)
-            found.extend(f"{base}.{alias.name}" for alias in node.names)
-    return tuple(found)
-
-
-@cache
-def _tree(module: str) -> str:
-    """Return the module's syntax tree as text, without docstrings and positions."""
-    tree = _parsed(module)
-    for node in (tree, *_statements(tree)):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and node.body:
-            first = node.body[0]
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = node.body[1:] or [ast.Pass()]
-    return ast.dump(tree)

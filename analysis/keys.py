@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from ..data.config import ReportSection, SamplingSection
 from . import provenance
-from .fingerprint import fingerprint, source_fingerprint
+from .fingerprint import fingerprint
+from .source import source_fingerprint
 from .store import key_of
 
 if TYPE_CHECKING:

@@ -229,7 +229,7 @@ def _answers(
         progress.finish(verdict)
     except SafezoneError as error:
         return {at: replace(one, verdict=f"not trusted: {error}") for at, one in told.items()}
-    evidence = stored_evidence(task, verdict, keys.fit_key, draws, draws)
+    evidence = stored_evidence(task, verdict, keys.fit_key, draws, lambda: draws)
     evidence = replace(evidence, group=_quantities_only(evidence.group))
     for at, question in fit.readers:
         part = answer_part(study, replace(question, model=task.name), evidence)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -386,12 +387,16 @@ def _theory(
 
     evidence: dict[str, Evidence] = {}
     for name, found in stored.items():
-        entry = store.find("fits", plan.keys[name].fit_key)
-        draws = None if entry is None else entry.path("draws.nc")
+        draws = partial(_draws, store, plan.keys[name].fit_key)
         evidence[name] = stored_evidence(plan.tasks[name], found.card["verdict"], found.entry.key, found.draws, draws)
     for name, verdict in failed.items():
         evidence[name] = Evidence(plan.tasks[name], verdict)
     return theory_files(study, plan.agenda, evidence, store)
+
+
+def _draws(store: Store, key: str) -> Path | None:
+    entry = store.find("fits", key)
+    return None if entry is None else entry.path("draws.nc")
 
 
 def _facts(study: Study, plan: _Plan, stored: Mapping[str, Stored]) -> dict[str, Any]:

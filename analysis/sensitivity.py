@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from . import provenance
 from .estimates import dump_json
-from .fingerprint import fingerprint, source_fingerprint
+from .fingerprint import fingerprint
 from .folder import SENSITIVITY, ResultsFolder
+from .source import source_fingerprint
 from .specifications import VALUES
 from .store import key_of
 

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from ..data.config import PrinciplesSection
 from .evidence import COLUMNS, Evidence, Finding, Part
 from .findings import findings
-from .fingerprint import fingerprint, source_fingerprint
+from .fingerprint import fingerprint
 from .folder import THEORY
 from .pooling import Family, PooledPart, families
+from .source import source_fingerprint
 from .store import Store, key_of
 
 if TYPE_CHECKING:

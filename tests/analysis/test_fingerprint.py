@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from safezone.analysis import fingerprint as module
-from safezone.analysis.fingerprint import fingerprint, source_fingerprint
+from safezone.analysis.fingerprint import fingerprint
 from safezone.data.config import ModelSection
 
 
@@ -65,53 +63,3 @@ def test_words_can_be_left_out():
 def test_what_has_no_content_is_refused():
     with pytest.raises(TypeError, match="object"):
         fingerprint(object())
-
-
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    """Two modules of a package, one importing the other lazily; returns a function that hashes the first."""
-    folder = tmp_path / "probe_room"
-    folder.mkdir()
-    (folder / "__init__.py").write_text("")
-    (folder / "low.py").write_text("SLOPE = 1\n")
-    (folder / "apart.py").write_text("X = 1\n")
-    (folder / "top.py").write_text(
-        '"""Doc."""\ndef f():\n    """Doc."""\n    from .low import SLOPE\n    return SLOPE\n'
-    )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "probe_room", raising=False)  # another test's folder
-
-    def hashed() -> str:
-        for cached in (module._reach, module._path, module._parsed, module._imports, module._tree):
-            cached.cache_clear()
-        return source_fingerprint(["probe_room.top"], "probe_room")
-
-    return folder, hashed
-
-
-def test_comments_and_docstrings_do_not_count_and_code_does(package):
-    folder, hashed = package
-    first = hashed()
-    top = folder / "top.py"
-    top.write_text(
-        '"""Another doc."""\n# a comment\ndef f():\n    """More."""\n    from .low import SLOPE\n\n    return SLOPE\n'
-    )
-    assert hashed() == first
-    top.write_text(top.read_text().replace("return SLOPE", "return -SLOPE"))
-    assert hashed() != first
-
-
-def test_what_a_module_imports_counts_and_what_it_does_not_import_does_not(package):
-    folder, hashed = package
-    first = hashed()
-    (folder / "apart.py").write_text("X = 2\n")
-    assert hashed() == first
-    (folder / "low.py").write_text("SLOPE = 2\n")
-    assert hashed() != first
-
-
-def test_tables_of_the_room_count(package):
-    folder, hashed = package
-    first = hashed()
-    (folder / "priors.toml").write_text("a = 1\n")
-    assert hashed() != first
