@@ -155,7 +155,7 @@ class AnalysisPlan:
         words, content = _table()[self.code], self.plan["content"]
         pieces = [f"# {words['models']} {{#sec-plan-models}}"]
         for name, options in content["models"].items():
-            pieces.append(f"## {escape(name)} {{#sec-plan-{slug(name)} .unnumbered .unlisted}}")
+            pieces.append(f"## {escape(breakable(name))} {{#sec-plan-{slug(name)} .unnumbered .unlisted}}")
             pieces.append(words["model"].format(options=escape(_options(options, words["none"]))))
             rows = [{"parameter": parameter, "prior": prior} for parameter, prior in content["priors"][name].items()]
             pieces.append(_rows(rows, words["prior_headers"], self.code))
