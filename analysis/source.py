@@ -21,6 +21,7 @@ from pathlib import Path
 from ..data.export import write_atomically
 
 KEPT = f"safezone-sources.{sys.implementation.cache_tag}.json"
+_NEWS: set[Path] = set()  # folders in which something was found that is not kept yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def _reach(modules: tuple[str, ...], room: str) -> frozenset[str]:
         seen.add(name)
         imported = _source(name).imports
         todo.extend(one for one in imported if one == room or one.startswith(room + "."))
-    _keep({path.parent for name in seen if (path := _path(name)) is not None})
+    _keep()
     return frozenset(seen)
 
 
@@ -109,6 +110,8 @@ def _source(module: str) -> Source:
         imports = tuple(_imports(tree, package))
         known = Source(content, hashlib.sha256(_without_prose(tree).encode()).hexdigest(), imports)
         kept[module] = known
+        if path is not None:
+            _NEWS.add(path.parent)
     return known
 
 
@@ -131,17 +134,16 @@ def _kept(folder: Path) -> dict[str, Source]:
         return {}
 
 
-def _keep(folders: Iterable[Path]) -> None:
-    """Write what was found in the modules of folders, as Python writes byte code: where it may."""
-    if sys.dont_write_bytecode:
-        return
-    for folder in folders:
+def _keep() -> None:
+    """Write what was newly found, folder by folder, as Python writes byte code: where it may."""
+    while _NEWS:
+        folder = _NEWS.pop()
+        if sys.dont_write_bytecode:
+            continue
         content = json.dumps({name: asdict(one) for name, one in sorted(_kept(folder).items())}).encode()
-        path = folder / "__pycache__" / KEPT
         with contextlib.suppress(OSError):
-            if not path.is_file() or path.read_bytes() != content:
-                path.parent.mkdir(exist_ok=True)
-                write_atomically(path, content)
+            (folder / "__pycache__").mkdir(exist_ok=True)
+            write_atomically(folder / "__pycache__" / KEPT, content)
 
 
 # --- reading ----------------------------------------------------------------------------------------
